@@ -1,0 +1,411 @@
+package sshcert_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/pkg/pktoken"
+	"opkssh/pkg/pktoken/pktokentest"
+	"opkssh/pkg/sshcert"
+)
+
+// fixture is a verified token, its certificate and the key that can sign variants of it.
+type fixture struct {
+	signer   ssh.Signer
+	verified *pktoken.Verified
+	cert     *ssh.Certificate
+}
+
+func newFixture(t testing.TB, user crypto.Signer, claims map[string]any, template sshcert.Template) fixture {
+	t.Helper()
+	issuer := pktokentest.NewIssuer(t, "https://op.example.com", "ES256")
+	verified := issuer.Verified(t, user, claims)
+	signer, err := ssh.NewSignerFromSigner(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := sshcert.New(rand.Reader, signer, verified.Token(), template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fixture{signer, verified, cert}
+}
+
+func alice(t testing.TB) fixture {
+	return newFixture(t, pktokentest.UserKey(t), map[string]any{"email": "alice@example.com"}, sshcert.Template{})
+}
+
+// check sends the certificate through the wire format, as sshd would.
+func (f fixture) check(t testing.TB, user string) error {
+	t.Helper()
+	key, err := ssh.ParsePublicKey(f.cert.Marshal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := sshcert.FromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Check(f.verified, user, time.Now())
+}
+
+func (f fixture) sign(t testing.TB) {
+	t.Helper()
+	if err := f.cert.SignCert(rand.Reader, f.signer); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func ed25519Key(t testing.TB) crypto.Signer {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func signerOf(t testing.TB, key crypto.Signer) ssh.Signer {
+	t.Helper()
+	s, err := ssh.NewSignerFromSigner(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestNewIsAcceptedAndReadBySSHKeygen(t *testing.T) {
+	for name, key := range map[string]crypto.Signer{"ecdsa": pktokentest.UserKey(t), "ed25519": ed25519Key(t)} {
+		t.Run(name, func(t *testing.T) {
+			end := time.Now().Add(time.Hour)
+			f := newFixture(t, key, map[string]any{"email": "alice@example.com"},
+				sshcert.Template{Principals: []string{"alice", "root"}, ValidBefore: end, AccessToken: "at-1"})
+			if err := f.check(t, "root"); err != nil {
+				t.Fatal(err)
+			}
+			line := sshcert.MarshalLine(f.cert, sshcert.Comment)
+			c, comment, err := sshcert.ParseLine(line)
+			if err != nil || comment != sshcert.Comment {
+				t.Fatalf("comment %q, error %v", comment, err)
+			}
+			if c.AccessToken() != "at-1" {
+				t.Errorf("access token: got %q", c.AccessToken())
+			}
+			file := filepath.Join(t.TempDir(), "key-cert.pub")
+			if err := os.WriteFile(file, line, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command("ssh-keygen", "-L", "-f", file).CombinedOutput()
+			if err != nil {
+				t.Fatalf("ssh-keygen: %v\n%s", err, out)
+			}
+			for _, want := range []string{`Key ID: "alice@example.com"`, "user certificate", "alice\n", "root\n", "openpubkey-pkt", "openpubkey-act", "permit-pty", "permit-user-rc"} {
+				if !strings.Contains(string(out), want) {
+					t.Errorf("ssh-keygen -L does not say %q:\n%s", want, out)
+				}
+			}
+		})
+	}
+}
+
+func TestNewKeyID(t *testing.T) {
+	f := newFixture(t, pktokentest.UserKey(t), map[string]any{"sub": "user-42"}, sshcert.Template{})
+	if f.cert.KeyId != "user-42" || !slices.Equal(f.cert.ValidPrincipals, []string{sshcert.WildcardPrincipal}) || f.cert.ValidBefore != ssh.CertTimeInfinity {
+		t.Errorf("key ID %q, principals %q, valid before %d", f.cert.KeyId, f.cert.ValidPrincipals, f.cert.ValidBefore)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	f := alice(t)
+	if _, err := sshcert.New(rand.Reader, signerOf(t, pktokentest.UserKey(t)), f.verified.Token(), sshcert.Template{}); err == nil {
+		t.Error("a signer with another key")
+	}
+	if _, err := sshcert.New(rand.Reader, f.signer, f.verified.Token(), sshcert.Template{Principals: []string{`a"b`}}); err == nil {
+		t.Error("a principal with a quote")
+	}
+	user := pktokentest.UserKey(t)
+	issuer := pktokentest.NewIssuer(t, "https://op.example.com", "ES256")
+	large := issuer.Token(t, user, map[string]any{"groups": strings.Repeat("g", sshcert.MaxToken)})
+	if _, err := sshcert.New(rand.Reader, signerOf(t, user), large, sshcert.Template{}); err == nil || !strings.Contains(err.Error(), "groups") {
+		t.Errorf("a token over 64 KiB: %v", err)
+	}
+}
+
+func TestNotOurs(t *testing.T) {
+	f := alice(t)
+	plain := f.signer.PublicKey()
+	if _, err := sshcert.FromKey(plain); !errors.Is(err, sshcert.ErrNotOurs) {
+		t.Errorf("a plain key: %v", err)
+	}
+	delete(f.cert.Extensions, sshcert.ExtensionPKToken)
+	if _, err := sshcert.FromKey(f.cert); !errors.Is(err, sshcert.ErrNotOurs) {
+		t.Errorf("a certificate without a PK token: %v", err)
+	}
+}
+
+// TestCheck changes one thing of an acceptable certificate at a time.
+func TestCheck(t *testing.T) {
+	other := pktokentest.UserKey(t)
+	now := uint64(time.Now().Unix())
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		change func(t *testing.T, f *fixture)
+		user   string
+		want   pktoken.Reason
+	}{
+		{"unchanged", func(*testing.T, *fixture) {}, "root", ""},
+		{"host certificate", func(_ *testing.T, f *fixture) { f.cert.CertType = ssh.HostCert }, "root", sshcert.ReasonCertificateType},
+		{"unknown type", func(_ *testing.T, f *fixture) { f.cert.CertType = 3 }, "root", sshcert.ReasonCertificateType},
+		{"another signer", func(t *testing.T, f *fixture) { f.signer = signerOf(t, other) }, "root", sshcert.ReasonCertificateSigner},
+		{"another key, signed by itself", func(t *testing.T, f *fixture) {
+			f.signer = signerOf(t, other)
+			f.cert.Key = f.signer.PublicKey()
+		}, "root", sshcert.ReasonCertificateKey},
+		{"an RSA key, signed by itself", func(t *testing.T, f *fixture) {
+			f.signer = signerOf(t, rsaKey)
+			f.cert.Key = f.signer.PublicKey()
+		}, "root", sshcert.ReasonCertificateKey},
+		{"not valid yet", func(_ *testing.T, f *fixture) { f.cert.ValidAfter = now + 1000 }, "root", sshcert.ReasonCertificateTime},
+		{"no longer valid", func(_ *testing.T, f *fixture) { f.cert.ValidBefore = now - 1 }, "root", sshcert.ReasonCertificateTime},
+		{"valid now", func(_ *testing.T, f *fixture) { f.cert.ValidAfter, f.cert.ValidBefore = now-10, now+1000 }, "root", ""},
+		{"empty key ID", func(_ *testing.T, f *fixture) { f.cert.KeyId = "" }, "root", ""},
+		{"key ID is sub", func(_ *testing.T, f *fixture) { f.cert.KeyId = "user-1" }, "root", ""},
+		{"key ID is somebody else", func(_ *testing.T, f *fixture) { f.cert.KeyId = "bob@example.com" }, "root", sshcert.ReasonKeyID},
+		{"unknown critical option", func(_ *testing.T, f *fixture) { f.cert.CriticalOptions = map[string]string{"new-option": ""} }, "root", sshcert.ReasonCriticalOption},
+		{"critical options of sshd", func(_ *testing.T, f *fixture) {
+			f.cert.CriticalOptions = map[string]string{"force-command": "true", "source-address": "127.0.0.1", "verify-required": ""}
+		}, "root", ""},
+		{"no principals", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = nil }, "root", ""},
+		{"the user among the principals", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = []string{"web", "root"} }, "root", ""},
+		{"other principals", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = []string{"web"} }, "root", sshcert.ReasonPrincipals},
+		{"principal in other case", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = []string{"Root"} }, "root", sshcert.ReasonPrincipals},
+		{"quote in a principal", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = []string{"root", `x",command="id`} }, "root", sshcert.ReasonPrincipals},
+		{"comma in a principal", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = []string{"root,web"} }, "root", sshcert.ReasonPrincipals},
+		{"line break in a principal", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = []string{"root", "web\n"} }, "root", sshcert.ReasonPrincipals},
+		{"pattern in a principal", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = []string{"root", "*"} }, "root", sshcert.ReasonPrincipals},
+		{"256 principals", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = manyPrincipals(256) }, "root", ""},
+		{"257 principals", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = manyPrincipals(257) }, "root", sshcert.ReasonPrincipals},
+		{"user name with a dollar sign", func(_ *testing.T, f *fixture) { f.cert.ValidPrincipals = []string{"host1$"} }, "host1$", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := alice(t)
+			test.change(t, &f)
+			f.sign(t)
+			wantReason(t, f.check(t, test.user), test.want)
+		})
+	}
+}
+
+func manyPrincipals(n int) []string {
+	names := []string{"root"}
+	for i := 1; i < n; i++ {
+		names = append(names, fmt.Sprintf("user%d", i))
+	}
+	return names
+}
+
+func wantReason(t *testing.T, err error, want pktoken.Reason) {
+	t.Helper()
+	if want == "" {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	var r *pktoken.RejectError
+	if !errors.As(err, &r) {
+		t.Fatalf("expected %s, got %v", want, err)
+	}
+	if r.Reason != want {
+		t.Fatalf("expected %s, got %s (%v)", want, r.Reason, err)
+	}
+}
+
+func TestCheckFalseSignature(t *testing.T) {
+	f := alice(t)
+	f.cert.KeyId = "user-1" // after signing
+	wantReason(t, f.check(t, "root"), sshcert.ReasonCertificateSignature)
+}
+
+func TestCheckSHA1Signature(t *testing.T) {
+	f := alice(t)
+	f.cert.Signature.Format = ssh.KeyAlgoRSA
+	c, err := sshcert.FromKey(f.cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantReason(t, c.Check(f.verified, "root", time.Now()), sshcert.ReasonCertificateSignature)
+}
+
+func TestCheckNestedCertificate(t *testing.T) {
+	f, inner := alice(t), alice(t)
+	f.cert.SignatureKey = inner.cert
+	c, err := sshcert.FromKey(f.cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantReason(t, c.Check(f.verified, "root", time.Now()), sshcert.ReasonCertificateSigner)
+}
+
+func TestCheckAnotherToken(t *testing.T) {
+	f, g := alice(t), alice(t)
+	f.verified = g.verified
+	wantReason(t, f.check(t, "root"), sshcert.ReasonCertificateKey)
+}
+
+func TestAuthorizedKeysLine(t *testing.T) {
+	f := alice(t)
+	key := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(f.signer.PublicKey())))
+	tests := []struct {
+		name       string
+		principals []string
+		options    []sshcert.Option
+		want       string // without the key; "" for an error
+	}{
+		{"wildcard", []string{sshcert.WildcardPrincipal}, nil, `cert-authority,principals="opkssh-wildcard"`},
+		{"none", nil, nil, `cert-authority`},
+		{"several", []string{"a", "b$"}, nil, `cert-authority,principals="a,b$"`},
+		{"options", nil, []sshcert.Option{{Name: "no-pty"}, {Name: "command", Value: `echo "hi" \n`, HasValue: true}}, `cert-authority,no-pty,command="echo \"hi\" \n"`},
+		{"empty value", nil, []sshcert.Option{{Name: "from", HasValue: true}}, `cert-authority,from=""`},
+		{"quote in a principal", []string{`a"b`}, nil, ""},
+		{"backslash at the end", nil, []sshcert.Option{{Name: "command", Value: `x\`, HasValue: true}}, ""},
+		{"line break in a value", nil, []sshcert.Option{{Name: "command", Value: "x\ny", HasValue: true}}, ""},
+		{"NUL in a value", nil, []sshcert.Option{{Name: "command", Value: "x\x00y", HasValue: true}}, ""},
+		{"comma in a name", nil, []sshcert.Option{{Name: "no-pty,pty"}}, ""},
+		{"empty name", nil, []sshcert.Option{{}}, ""},
+		{"principals as an option", nil, []sshcert.Option{{Name: "Principals", Value: "root", HasValue: true}}, ""},
+		{"cert-authority as an option", nil, []sshcert.Option{{Name: "cert-authority"}}, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f.cert.ValidPrincipals = test.principals
+			c, err := sshcert.FromKey(f.cert)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := sshcert.AuthorizedKeysLine(c, test.options)
+			if test.want == "" {
+				if err == nil {
+					t.Fatalf("expected an error, got %q", got)
+				}
+				return
+			}
+			if err != nil || got != test.want+" "+key {
+				t.Fatalf("expected %q and the key, got %q, %v", test.want, got, err)
+			}
+		})
+	}
+}
+
+// TestVectors runs the certificates of another implementation through the whole check.
+func TestVectors(t *testing.T) {
+	data, err := os.ReadFile("../pktoken/testdata/pktoken.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []struct {
+		Name, Issuer, Commitment, Certificate string
+		ClientID                              string `json:"client_id"`
+		PKToken                               string `json:"pk_token"`
+		PrivateKeyPEM                         string `json:"private_key_pem"`
+		IssuedAt                              int64  `json:"issued_at"`
+		JWKS                                  json.RawMessage
+	}
+	if err := json.Unmarshal(data, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	for _, vector := range vectors {
+		t.Run(vector.Name, func(t *testing.T) {
+			c, _, err := sshcert.ParseLine([]byte(vector.Certificate))
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := c.PKToken()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if token.Compact() != vector.PKToken {
+				t.Error("the token in the certificate is not pk_token")
+			}
+			keys, err := pktoken.ParseJWKS(vector.JWKS)
+			if err != nil {
+				t.Fatal(err)
+			}
+			commitment, _ := pktoken.ParseCommitment(vector.Commitment)
+			now := time.Unix(vector.IssuedAt+1, 0)
+			verifier := &pktoken.Verifier{
+				Providers: []pktoken.Provider{{Issuer: vector.Issuer, ClientID: vector.ClientID, Commitment: commitment, AllowAccessTokenType: vector.Name == "typ-at-jwt"}},
+				Keys:      pktoken.StaticKeySet{vector.Issuer: keys},
+				Now:       func() time.Time { return now },
+			}
+			verified, err := verifier.Verify(context.Background(), token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Check(verified, "root", now); err != nil {
+				t.Fatal(err)
+			}
+			signer, err := ssh.ParsePrivateKey([]byte(vector.PrivateKeyPEM))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Our own certificate for the same token says the same.
+			cert, err := sshcert.New(rand.Reader, signer, token, sshcert.Template{Principals: c.SSH().ValidPrincipals})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Theirs is empty without an email; ours is sub then.
+			if theirs := c.SSH().KeyId; theirs != "" && cert.KeyId != theirs {
+				t.Errorf("key ID: theirs %q, ours %q", c.SSH().KeyId, cert.KeyId)
+			}
+			for name := range c.SSH().Extensions {
+				if _, ok := cert.Extensions[name]; !ok {
+					t.Errorf("extension %q is missing in ours", name)
+				}
+			}
+		})
+	}
+}
+
+func FuzzCertificateToLine(f *testing.F) {
+	fx := alice(f)
+	f.Add(fx.cert.Marshal(), "root")
+	f.Add(fx.signer.PublicKey().Marshal(), "root")
+	f.Fuzz(func(t *testing.T, wire []byte, user string) {
+		key, err := ssh.ParsePublicKey(wire)
+		if err != nil {
+			return
+		}
+		c, err := sshcert.FromKey(key)
+		if err != nil {
+			return
+		}
+		line, err := sshcert.AuthorizedKeysLine(c, nil)
+		if err == nil && strings.ContainsAny(line, "\r\n\x00") {
+			t.Errorf("line %q", line)
+		}
+		if err := c.Check(fx.verified, user, time.Now()); err == nil && line == "" {
+			t.Error("accepted without a line")
+		}
+	})
+}
