@@ -1,0 +1,75 @@
+// Package hostfiles opens the files that decide who may log in, and refuses those that somebody else than their owner could
+// have written.
+package hostfiles
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+)
+
+// MaxSize is the largest file that is read, in bytes.
+const MaxSize = 64 << 20
+
+// Fault is a file that is there and is not to be trusted.
+type Fault struct {
+	Path     string // the file, or the folder above it that is at fault
+	Detail   string
+	Expected string
+	Got      string
+	Hint     string // a command that mends it, or ""
+}
+
+// Error says what was expected and found.
+func (f *Fault) Error() string {
+	return fmt.Sprintf("%s: %s: expected %s, got %s", f.Path, f.Detail, f.Expected, f.Got)
+}
+
+// File is a file that was read.
+type File struct {
+	Path string
+	Data []byte
+}
+
+// ReadSystem reads a file of the host. The file, and every folder on the way to it, must belong to root and be writable by
+// nobody else; symbolic links are followed where only root could have made them. A missing file gives an error that
+// wraps [fs.ErrNotExist], a file that is not to be trusted a [*Fault].
+func ReadSystem(path string) ([]byte, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	return readOwned(absolute, nil)
+}
+
+// ReadSystemFolder reads the files in a folder whose names end in suffix, in the order of their names. A missing folder has
+// none. Files that cannot be read or trusted are left out, and their errors returned beside the others: one bad file
+// harms only itself.
+func ReadSystemFolder(folder, suffix string) (files []File, faults []error) {
+	absolute, err := filepath.Abs(folder)
+	if err != nil {
+		return nil, []error{err}
+	}
+	names, err := listOwned(absolute, nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, []error{err}
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, suffix) || strings.HasPrefix(name, ".") {
+			continue
+		}
+		path := filepath.Join(absolute, name)
+		data, err := readOwned(path, nil)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		files = append(files, File{Path: path, Data: data})
+	}
+	return files, faults
+}

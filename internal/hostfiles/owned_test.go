@@ -1,0 +1,216 @@
+//go:build unix
+
+package hostfiles
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// me stands in for root, so that these tests need not be run by it.
+func me() owners { return owners{uint32(os.Geteuid())} }
+
+// stranger owns nothing here; root's files pass for everybody, so that the test's own must not be root's.
+func strangers(t *testing.T, path string) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		if err := os.Lchown(path, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func write(t *testing.T, path, text string, mode os.FileMode) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Past the umask.
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func chmod(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func symlink(t *testing.T, target, path string) string {
+	t.Helper()
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// folder is a temporary folder with nothing loose above it but a sticky one.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	chmod(t, dir, 0o755)
+	return dir
+}
+
+func TestReadOwned(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(t *testing.T, dir string) (path string)
+		owners  owners
+		want    string // the detail of a Fault, "" for success
+	}{
+		{"a file", func(t *testing.T, dir string) string { return write(t, dir+"/f", "x", 0o640) }, me(), ""},
+		{"stricter", func(t *testing.T, dir string) string { return write(t, dir+"/f", "x", 0o400) }, me(), ""},
+		{"writable by the group", func(t *testing.T, dir string) string { return write(t, dir+"/f", "x", 0o660) }, me(), "mode"},
+		{"writable by others", func(t *testing.T, dir string) string { return write(t, dir+"/f", "x", 0o602) }, me(), "mode"},
+		{"folder writable by others", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/f", "x", 0o600)
+			chmod(t, dir+"/d", 0o777)
+			return path
+		}, me(), "mode"},
+		{"folder above writable by the group", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/e/f", "x", 0o600)
+			chmod(t, dir+"/d", 0o775)
+			return path
+		}, me(), "mode"},
+		{"sticky folder above", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/e/f", "x", 0o600)
+			chmod(t, dir+"/d", 0o777|os.ModeSticky)
+			return path
+		}, me(), ""},
+		{"directly in a sticky folder", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/f", "x", 0o600)
+			chmod(t, dir+"/d", 0o777|os.ModeSticky)
+			return path
+		}, me(), "mode"},
+		{"somebody else's file", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/f", "x", 0o600)
+			strangers(t, path)
+			return path
+		}, nil, "owner"},
+		{"in somebody else's folder", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/f", "x", 0o600)
+			strangers(t, dir+"/d")
+			return path
+		}, nil, "owner"},
+		{"a link", func(t *testing.T, dir string) string { return symlink(t, write(t, dir+"/f", "x", 0o600), dir+"/l") }, me(), ""},
+		{"a relative link up and down", func(t *testing.T, dir string) string {
+			write(t, dir+"/f", "x", 0o600)
+			write(t, dir+"/d/g", "y", 0o600)
+			return symlink(t, "../f", dir+"/d/l")
+		}, me(), ""},
+		{"somebody else's link", func(t *testing.T, dir string) string {
+			write(t, dir+"/f", "x", 0o600)
+			link := symlink(t, "f", dir+"/l")
+			strangers(t, link)
+			return link
+		}, nil, "owner"},
+		{"a link into a loose folder", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/f", "x", 0o600)
+			chmod(t, dir+"/d", 0o777)
+			return symlink(t, path, dir+"/l")
+		}, me(), "mode"},
+		{"a folder", func(t *testing.T, dir string) string { return filepath.Dir(write(t, dir+"/d/f", "x", 0o600)) }, me(), "kind of file"},
+		{"a FIFO", func(t *testing.T, dir string) string {
+			if err := unix.Mkfifo(dir+"/p", 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return dir + "/p"
+		}, me(), "kind of file"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := test.prepare(t, folder(t))
+			if test.owners == nil && os.Geteuid() != 0 {
+				// Everything here is ours, and we are not root: that is the fault to find.
+				test.want = "owner"
+			}
+			done := time.AfterFunc(time.Minute, func() { panic("reading does not end") })
+			defer done.Stop()
+			data, err := readOwned(path, test.owners)
+			var fault *Fault
+			switch {
+			case test.want == "" && (err != nil || string(data) != "x"):
+				t.Fatalf("expected the file's content, got %q, %v", data, err)
+			case test.want != "" && (!errors.As(err, &fault) || fault.Detail != test.want):
+				t.Fatalf("expected a fault in %s, got %v", test.want, err)
+			}
+		})
+	}
+}
+
+func TestReadOwnedMissing(t *testing.T) {
+	dir := folder(t)
+	for _, path := range []string{dir + "/f", dir + "/d/f", symlink(t, dir+"/nowhere", dir+"/l")} {
+		if _, err := readOwned(path, me()); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: expected that it does not exist, got %v", path, err)
+		}
+	}
+}
+
+func TestReadOwnedLinkLoop(t *testing.T) {
+	dir := folder(t)
+	symlink(t, "b", dir+"/a")
+	symlink(t, "a", dir+"/b")
+	if _, err := readOwned(dir+"/a", me()); !errors.Is(err, unix.ELOOP) {
+		t.Errorf("expected ELOOP, got %v", err)
+	}
+}
+
+func TestReadOwnedSize(t *testing.T) {
+	path := write(t, folder(t)+"/f", "", 0o600)
+	if err := os.Truncate(path, MaxSize+1); err != nil {
+		t.Fatal(err)
+	}
+	var fault *Fault
+	if _, err := readOwned(path, me()); !errors.As(err, &fault) || fault.Detail != "size" {
+		t.Errorf("expected a fault in size, got %v", err)
+	}
+}
+
+func TestReadSystemFolder(t *testing.T) {
+	if files, faults := ReadSystemFolder(folder(t)+"/missing", ".conf"); len(files)+len(faults) != 0 {
+		t.Errorf("a missing folder: %v, %v", files, faults)
+	}
+	dir := folder(t)
+	for _, name := range []string{"20-b.conf", "10-a.conf", "README", ".hidden.conf", "30-c.conf~"} {
+		write(t, filepath.Join(dir, name), name, 0o600)
+	}
+	write(t, dir+"/15-bad.conf", "x", 0o666)
+	files, faults := ReadSystemFolder(dir, ".conf")
+	if os.Geteuid() != 0 {
+		// Not root's.
+		if len(files) != 0 || len(faults) == 0 {
+			t.Errorf("expected faults alone, got %v", files)
+		}
+		return
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(f.Path))
+	}
+	if got := strings.Join(names, " "); got != "10-a.conf 20-b.conf" || len(faults) != 1 {
+		t.Errorf("got %q and %v", got, faults)
+	}
+}
+
+func TestFaultHint(t *testing.T) {
+	path := write(t, folder(t)+"/it's", "x", 0o666)
+	var fault *Fault
+	if _, err := readOwned(path, me()); !errors.As(err, &fault) || !strings.HasSuffix(fault.Hint, `it'\''s'`) {
+		t.Fatalf("got %v", err)
+	}
+}
