@@ -1,0 +1,237 @@
+package idp_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"opkssh/internal/idp"
+)
+
+const accessToken = "c2VjcmV0-very_long.token~+/=="
+
+func TestUserinfo(t *testing.T) {
+	op, now, dir := newProvider(t), newClock(), t.TempDir()
+	op.set(userinfoPath, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Authorization"); got != "Bearer "+accessToken {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = w.Write([]byte(`{"sub":"alice","groups":["dev"],"n":1}`))
+	})
+	ask := func(token, subject string) (map[string]any, error) {
+		return op.newCache(dir, now).Userinfo(context.Background(), op.issuer, token, subject)
+	}
+	var several sync.WaitGroup
+	for range 10 {
+		several.Go(func() {
+			claims, err := ask(accessToken, "alice")
+			if err != nil || fmt.Sprint(claims["groups"]) != "[dev]" || claims["n"] != json.Number("1") {
+				t.Errorf("got %v, %v", claims, err)
+			}
+		})
+	}
+	several.Wait()
+	now.move(59 * time.Second)
+	// Somebody else's answer is refused from the cache too.
+	_, err := ask(accessToken, "bob")
+	wantReason(t, err, idp.ReasonSubject)
+	if n := op.count(userinfoPath); n != 1 {
+		t.Errorf("expected 1 request, got %d", n)
+	}
+	op.wantRequests(1, 1)
+	now.move(time.Second)
+	if _, err := ask(accessToken, "alice"); err != nil {
+		t.Error(err)
+	}
+	if n := op.count(userinfoPath); n != 1 {
+		t.Errorf("after 60 s: expected 1 request, got %d", n)
+	}
+	now.move(-time.Hour)
+	if _, err := ask(accessToken, "alice"); err != nil {
+		t.Error(err)
+	}
+	if n := op.count(userinfoPath); n != 1 {
+		t.Errorf("answer of the future: expected 1 request, got %d", n)
+	}
+	// Another token is another question.
+	_, err = ask(accessToken+"=", "alice")
+	wantReason(t, err, idp.ReasonStatus)
+}
+
+func TestUserinfoFailures(t *testing.T) {
+	op := newProvider(t)
+	typed := func(mediaType, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = []string{mediaType}
+			_, _ = w.Write([]byte(text))
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		answer http.HandlerFunc
+		want   idp.Reason
+	}{
+		{"401", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("WWW-Authenticate", r.Header.Get("Authorization"))
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(r.Header.Get("Authorization")))
+		}, idp.ReasonStatus},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere?token="+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), http.StatusFound)
+		}, idp.ReasonStatus},
+		{"signed", typed("application/jwt", "e30.e30.e30"), idp.ReasonContentType},
+		{"text", typed("text/plain", `{"sub":"alice"}`), idp.ReasonContentType},
+		{"no type", typed("", `{"sub":"alice"}`), idp.ReasonContentType},
+		{"HTML", typed("text/html", `{"sub":"alice"}`), idp.ReasonContentType},
+		{"type with the token", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Type", "a/b; =") }, idp.ReasonContentType},
+		{"array", body(`[{"sub":"alice"}]`), idp.ReasonMalformed},
+		{"duplicate", body(`{"sub":"bob","sub":"alice"}`), idp.ReasonMalformed},
+		{"large", body(`{"sub":"alice"}` + strings.Repeat(" ", 1<<20)), idp.ReasonTooLarge},
+		{"no subject", body(`{"email":"alice@example.com"}`), idp.ReasonSubject},
+		{"subject in other case", body(`{"Sub":"alice"}`), idp.ReasonSubject},
+		{"other subject", body(`{"sub":"alic"}`), idp.ReasonSubject},
+		{"subject of other type", body(`{"sub":["alice"]}`), idp.ReasonSubject},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			op.set(userinfoPath, test.answer)
+			now, dir := newClock(), t.TempDir()
+			var said strings.Builder
+			c := op.newCache(dir, now)
+			c.Warn = func(message string, args ...any) { fmt.Fprintln(&said, message, args) }
+			_, err := c.Userinfo(context.Background(), op.issuer, accessToken, "alice")
+			wantReason(t, err, test.want)
+			fmt.Fprintln(&said, err)
+			op.count(userinfoPath)
+			_, err = c.Userinfo(context.Background(), op.issuer, accessToken, "alice")
+			fmt.Fprintln(&said, err)
+			if err == nil || op.count(userinfoPath) != 0 {
+				t.Errorf("expected the failure to be remembered, got %v", err)
+			}
+			if strings.Contains(said.String(), accessToken) {
+				t.Errorf("the access token is in %s", said.String())
+			}
+			op.set(userinfoPath, body(`{"sub":"alice"}`))
+			now.move(time.Minute)
+			if _, err := c.Userinfo(context.Background(), op.issuer, accessToken, "alice"); err != nil {
+				t.Error(err)
+			}
+			wantNoToken(t, dir)
+		})
+	}
+	if n := op.count("/elsewhere"); n != 0 {
+		t.Errorf("the redirect was followed %d times", n)
+	}
+}
+
+func wantNoToken(t *testing.T, dir string) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %v, %v", files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(filepath.Join(dir, file.Name()))
+		if err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(file.Name()+string(data), accessToken) {
+			t.Errorf("the access token is in %s", file.Name())
+		}
+	}
+}
+
+func TestUserinfoArguments(t *testing.T) {
+	op := newProvider(t)
+	op.set(userinfoPath, body(`{"sub":"alice"}`))
+	c := op.newCache(t.TempDir(), newClock())
+	for _, token := range []string{"", "=", "a b", "a\r\nX: y", "a\x00", "ä", "a=b", strings.Repeat("a", 16<<10+1)} {
+		_, err := c.Userinfo(context.Background(), op.issuer, token, "alice")
+		wantReason(t, err, idp.ReasonAccessToken)
+	}
+	_, err := c.Userinfo(context.Background(), "http://op.example.com", accessToken, "alice")
+	wantReason(t, err, idp.ReasonIssuer)
+	op.wantRequests(0, 0)
+
+	_, err = c.Userinfo(context.Background(), op.issuer, accessToken, "")
+	wantReason(t, err, idp.ReasonSubject)
+	op.set(userinfoPath, body(`{"sub":""}`))
+	_, err = c.Userinfo(context.Background(), op.issuer, "other", "")
+	wantReason(t, err, idp.ReasonSubject)
+
+	op.set(discoveryPath, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(op.discovery(map[string]any{"userinfo_endpoint": ""}))
+	})
+	_, err = op.newCache(t.TempDir(), newClock()).Userinfo(context.Background(), op.issuer, accessToken, "alice")
+	wantReason(t, err, idp.ReasonEndpoint)
+	if n := op.count(userinfoPath); n != 2 {
+		t.Errorf("expected 2 requests, got %d", n)
+	}
+}
+
+func TestUserinfoWithoutFolder(t *testing.T) {
+	op := newProvider(t)
+	op.set(userinfoPath, body(`{"sub":"alice"}`))
+	if _, err := op.newCache("", newClock()).Userinfo(context.Background(), op.issuer, accessToken, "alice"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUserinfoIsSwept(t *testing.T) {
+	op, dir := newProvider(t), t.TempDir()
+	now := &clock{now: time.Now()}
+	op.set(userinfoPath, body(`{"sub":"alice"}`))
+	c := op.newCache(dir, now)
+	count := func() (n int) {
+		files, err := filepath.Glob(filepath.Join(dir, "userinfo-*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	for i := range 3 {
+		if _, err := c.Userinfo(context.Background(), op.issuer, fmt.Sprint("token", i), "alice"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if count() != 3 {
+		t.Errorf("expected 3 answers, got %d", count())
+	}
+	old := now.Now().Add(-time.Hour)
+	files, err := filepath.Glob(filepath.Join(dir, "userinfo-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if err := os.Chtimes(file, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Long after the last sweep on this clock, and before the new files age on it.
+	attempt := filepath.Join(dir, "userinfo.attempt")
+	if err := os.WriteFile(attempt, []byte(old.UTC().Format(time.RFC3339Nano)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now.now = time.Now()
+	if _, err := c.Userinfo(context.Background(), op.issuer, "token", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "userinfo-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		for _, l := range left {
+			if file == l {
+				t.Errorf("left: %s", file)
+			}
+		}
+	}
+}
