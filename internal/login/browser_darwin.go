@@ -1,0 +1,3 @@
+package login
+
+func (Browser) systemCommands() [][]string { return [][]string{{"/usr/bin/open"}} }

@@ -1,0 +1,81 @@
+package login
+
+import "fmt"
+
+// Code says how a login ended without a token. Codes are stable: callers choose words and exit codes by them.
+type Code string
+
+// The codes.
+const (
+	// CodeConfiguration: the provider's settings cannot be used.
+	CodeConfiguration Code = "configuration"
+	// CodeUnknownProvider: no provider has the alias.
+	CodeUnknownProvider Code = "unknown-provider"
+	// CodeDiscovery: the provider's metadata could not be had, or lacks an endpoint.
+	CodeDiscovery Code = "discovery"
+	// CodePortBusy: no port of the redirect URIs could be listened on.
+	CodePortBusy Code = "port-busy"
+	// CodeBrowser: no browser could be started, and nobody was shown the URL.
+	CodeBrowser Code = "browser"
+	// CodeCanceled: the context was canceled, as by Ctrl-C.
+	CodeCanceled Code = "canceled"
+	// CodeTimeout: the person did not finish in time; a closed browser ends like this too.
+	CodeTimeout Code = "timeout"
+	// CodeRefused: the provider answered access_denied: the person, or a rule of the provider's, refused.
+	CodeRefused Code = "refused"
+	// CodeProvider: the provider answered with another error, or not as RFC 6749 §4.1.2 says.
+	CodeProvider Code = "provider-error"
+	// CodeState: the answer in the browser does not belong to this login.
+	CodeState Code = "state"
+	// CodeIssuer: the answer names another issuer, or none where the provider promises to name itself (RFC 9207 §2.4).
+	CodeIssuer Code = "issuer"
+	// CodeTokenEndpoint: the token endpoint gave an error, or nothing that can be read.
+	CodeTokenEndpoint Code = "token-endpoint"
+	// CodeNoIDToken: the token endpoint gave no ID token.
+	CodeNoIDToken Code = "no-id-token"
+	// CodeIDToken: the ID token does not pass verification. The cause is a [*pktoken.RejectError].
+	CodeIDToken Code = "id-token"
+)
+
+// Error is every failure of a login. Expected, Got and the Provider fields may be empty; what a provider chose is in them
+// with unprintable characters replaced, and cut.
+type Error struct {
+	Code     Code
+	Detail   string
+	Expected string
+	Got      string
+
+	ProviderError       string // `error` (RFC 6749 §4.1.2.1, §5.2)
+	ProviderDescription string // `error_description`
+	ProviderURI         string // `error_uri`
+
+	Hint string // what the person can do, or ""
+	Err  error
+}
+
+// Error gives everything but the hint on one line of printable characters.
+func (e *Error) Error() string {
+	text := string(e.Code)
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	if e.Expected != "" || e.Got != "" {
+		text += fmt.Sprintf(": expected %q, got %q", e.Expected, e.Got)
+	}
+	if e.ProviderError != "" {
+		text += fmt.Sprintf(": the provider says %q", e.ProviderError)
+	}
+	if e.ProviderDescription != "" {
+		text += fmt.Sprintf(" %q", e.ProviderDescription)
+	}
+	if e.ProviderURI != "" {
+		text += fmt.Sprintf(" (%q)", e.ProviderURI)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }

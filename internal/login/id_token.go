@@ -1,0 +1,67 @@
+package login
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/oauth2"
+
+	"opkssh/pkg/pktoken"
+)
+
+// accept binds the answer's ID token to the key and verifies the whole, with the code that hosts use.
+func (f *Flow) accept(ctx context.Context, client *pktoken.ClientInstance, answer *oauth2.Token) (*Result, error) {
+	jwt, ok := answer.Extra("id_token").(string)
+	if !ok || jwt == "" {
+		return nil, &Error{
+			Code:   CodeNoIDToken,
+			Detail: "the provider gave no ID token",
+			Hint:   "scopes must hold openid, and the client must be one for OpenID Connect at the provider",
+		}
+	}
+	token, err := client.Bind(jwt)
+	if err != nil {
+		return nil, idTokenError(err)
+	}
+	verifier := pktoken.Verifier{
+		Providers: []pktoken.Provider{{
+			Issuer:     f.Provider.Issuer,
+			ClientID:   f.Provider.ClientID,
+			Commitment: pktoken.CommitmentNonce,
+			Expiry:     pktoken.Expiry{Kind: pktoken.ExpiryOIDC},
+		}},
+		Keys: f.Keys,
+		Now:  f.Now,
+	}
+	verified, err := verifier.Verify(ctx, token)
+	if err != nil {
+		return nil, idTokenError(err)
+	}
+	return &Result{
+		Token:        token,
+		Verified:     verified,
+		AccessToken:  answer.AccessToken,
+		RefreshToken: answer.RefreshToken,
+	}, nil
+}
+
+func idTokenError(err error) error {
+	e := &Error{Code: CodeIDToken, Detail: "the provider's ID token cannot be used", Err: err}
+	if reject := (*pktoken.RejectError)(nil); errors.As(err, &reject) {
+		e.Hint = idTokenHints[reject.Reason]
+	}
+	return e
+}
+
+var idTokenHints = map[pktoken.Reason]string{
+	pktoken.ReasonNotYetValid:     "the provider's clock is ahead of this computer's: set this computer's date and time",
+	pktoken.ReasonExpired:         "this computer's clock may be ahead: set its date and time",
+	pktoken.ReasonUnknownIssuer:   "set issuer to exactly what the provider calls itself, a slash at the end included",
+	pktoken.ReasonAudience:        "set client_id to the client that the provider made the token for",
+	pktoken.ReasonAuthorizedParty: "set client_id to the client that the provider made the token for",
+	pktoken.ReasonCommitment:      "the provider did not sign the nonce it was sent; it must put it into ID tokens (OpenID Connect Core §3.1.2.1)",
+	pktoken.ReasonTokenType:       "the provider must answer with an ID token, not with an access token",
+	pktoken.ReasonAlgorithm:       "let the provider sign this client's ID tokens with RS256, PS256, ES256, ES384 or EdDSA",
+	pktoken.ReasonKeysUnavailable: "check the network; the provider's keys are at its jwks_uri",
+	pktoken.ReasonNoKey:           "the provider signs with a key that it does not publish at its jwks_uri",
+}

@@ -1,0 +1,80 @@
+package login
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"html/template"
+	"net/http"
+	"strconv"
+)
+
+//go:embed page.html
+var pageText string
+
+//go:embed page.css
+var pageStyle string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageText))
+
+// The page runs no script, loads nothing, and cannot be framed. Its one style sheet is named by its hash (CSP Level 3 §2.3.1).
+var pagePolicy = func() string {
+	sum := sha256.Sum256([]byte(pageStyle))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}()
+
+// page is what the browser is told. All of it is text.
+type page struct {
+	Heading, Message          string
+	Provider, Description     string // a provider's error
+	ErrorURI, Hint, Technical string
+}
+
+func successPage(r *Result) page {
+	who := r.Verified.Email()
+	if who == "" {
+		who = r.Verified.Subject()
+	}
+	return page{
+		Heading: "You are logged in",
+		Message: "You are logged in as " + printable(who, maxErrorText) + ". You can close this page and go back to the terminal.",
+	}
+}
+
+func failurePage(err error) page {
+	p := page{Heading: "The login did not work", Message: "You can close this page. The terminal says the same."}
+	e := (*Error)(nil)
+	if !errors.As(err, &e) {
+		return p
+	}
+	p.Provider, p.Description, p.ErrorURI, p.Hint = e.ProviderError, e.ProviderDescription, e.ProviderURI, e.Hint
+	// The rest without what has a line of its own.
+	rest := *e
+	rest.ProviderError, rest.ProviderDescription, rest.ProviderURI = "", "", ""
+	p.Technical = printable(rest.Error(), 4*maxErrorText)
+	return p
+}
+
+// writePage escapes all of p. The address of the page holds the code, so it goes nowhere.
+func writePage(w http.ResponseWriter, status int, p page) {
+	var body bytes.Buffer
+	if err := pageTemplate.Execute(&body, struct {
+		page
+		Style template.CSS
+	}{p, template.CSS(pageStyle)}); err != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // a browser that is gone misses nothing
+}
