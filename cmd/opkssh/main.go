@@ -1,0 +1,12 @@
+// Command opkssh logs people in for ssh with their OpenID Connect identity.
+package main
+
+import (
+	"os"
+
+	"opkssh/internal/usercli"
+)
+
+func main() {
+	os.Exit(usercli.Main(os.Args[1:]))
+}

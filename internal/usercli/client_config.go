@@ -1,0 +1,82 @@
+package usercli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"opkssh/internal/login"
+)
+
+// defaultConfigPath is ~/.opk/config.yml.
+func defaultConfigPath() (string, error) {
+	home, err := os.UserHomeDir()
+	return filepath.Join(home, ".opk", "config.yml"), err
+}
+
+// clientConfig reads the configuration file, and lets the environment replace what it may. Only the default file may be
+// missing, which means the presets.
+func clientConfig(t *terminal, path string) (*login.Config, error) {
+	required := path != ""
+	if !required {
+		var err error
+		if path, err = defaultConfigPath(); err != nil {
+			return nil, err
+		}
+	}
+	var config *login.Config
+	data, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		t.detail("configuration %s", path)
+		if config, err = login.ParseConfig(path, data); err != nil {
+			return nil, err
+		}
+	case !required && errors.Is(err, fs.ErrNotExist):
+		t.detail("no configuration file %s: using the presets", path)
+		config = &login.Config{Providers: login.Presets()}
+	case required && errors.Is(err, fs.ErrNotExist):
+		return nil, withHint(err, "--create-config writes one")
+	default:
+		return nil, err
+	}
+	if list := os.Getenv("OPKSSH_PROVIDERS"); list != "" {
+		t.detail("providers from OPKSSH_PROVIDERS")
+		if config.Providers, err = login.ParseProviderList(list); err != nil {
+			return nil, withHint(err, "the list is the variable OPKSSH_PROVIDERS")
+		}
+	}
+	if alias := os.Getenv("OPKSSH_DEFAULT"); alias != "" {
+		t.detail("default provider %s from OPKSSH_DEFAULT", alias)
+		config.DefaultProvider = alias
+	}
+	return config, nil
+}
+
+// createConfig writes the commented file, and never over another.
+func createConfig(t *terminal, path string) error {
+	if path == "" {
+		var err error
+		if path, err = defaultConfigPath(); err != nil {
+			return err
+		}
+		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return withHint(err, "the file stays as it is: edit it, or remove it first")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(login.DefaultConfig())
+	if err = errors.Join(err, file.Close()); err != nil {
+		_ = os.Remove(path)
+		return err
+	}
+	t.note("wrote %s", path)
+	return nil
+}

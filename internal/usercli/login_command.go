@@ -1,0 +1,194 @@
+package usercli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/internal/login"
+	"opkssh/internal/userkeys"
+	"opkssh/pkg/pktoken"
+	"opkssh/pkg/sshcert"
+)
+
+// loginOptions are the flags of login.
+type loginOptions struct {
+	provider          string
+	keyType           string
+	file              string
+	configPath        string
+	createConfig      bool
+	noBrowser         bool
+	remoteRedirectURI string
+	sendAccessToken   bool
+	principals        []string
+	expiresIn         time.Duration
+	timeout           time.Duration
+	json              bool
+}
+
+func loginCommand(t *terminal) *cobra.Command {
+	var o loginOptions
+	c := &cobra.Command{
+		Use:   "login [ALIAS]",
+		Short: "log in with an OpenID provider and write a key for ssh",
+		Long: `login opens the provider's login page in the browser, and writes a private key and its certificate for ssh.
+
+The key is ~/.ssh/id_ecdsa (-t ed25519: id_ed25519), which ssh uses without being told. A login replaces the key of an
+earlier login. It never replaces anybody's own key: where one stands, the key is id_ecdsa_sk (id_ed25519_sk).
+
+The provider is ALIAS, a provider of ~/.opk/config.yml, or without that file one of google, azure, gitlab and hello.
+--provider names one that is in no file. Without either, the default provider counts: the variable OPKSSH_DEFAULT, then
+default_provider of the file. The variable OPKSSH_PROVIDERS, ALIAS,ISSUER,CLIENT_ID[,CLIENT_SECRET[,SCOPES]] and more of
+these after semicolons, replaces the file's providers.`,
+		Example: `  opkssh login
+  opkssh login google
+  opkssh login --provider https://sso.example.com,opkssh
+  opkssh login -t ed25519 -i ~/work/key && ssh -i ~/work/key USER@HOST`,
+		Args: arguments(0, 1, "at most one ALIAS"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.createConfig {
+				return createConfig(t, o.configPath)
+			}
+			if err := o.check(c.Flags(), args); err != nil {
+				return err
+			}
+			alias := ""
+			if len(args) > 0 {
+				alias = args[0]
+			}
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			context.AfterFunc(ctx, stop) // a second signal ends the process at once
+			return runLogin(ctx, t, alias, &o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.provider, "provider", "", "log in with `ISSUER,CLIENT_ID[,CLIENT_SECRET[,SCOPES]]`")
+	f.StringVarP(&o.keyType, "key-type", "t", string(userkeys.ECDSA), "make a key of this `TYPE`: ecdsa or ed25519")
+	f.StringVarP(&o.file, "private-key-file", "i", "", "write the private key to `FILE`, and the certificate to FILE-cert.pub")
+	f.StringVar(&o.configPath, "config-path", "", "read this configuration `FILE` (default ~/.opk/config.yml)")
+	f.BoolVar(&o.createConfig, "create-config", false, "write a commented configuration file where there is none, and end")
+	f.BoolVar(&o.noBrowser, "disable-browser-open", false, "print the login page's address and open no browser")
+	f.StringVar(&o.remoteRedirectURI, "remote-redirect-uri", "", "send the provider this redirect `URI`, from which something forwards to the local one")
+	f.BoolVar(&o.sendAccessToken, "send-access-token", false,
+		"put the access token into the certificate: every host that the key is offered to can act for you at the provider with it")
+	f.StringSliceVar(&o.principals, "principals", nil, "make the certificate for these user `NAMES` on hosts alone, separated by commas")
+	f.DurationVar(&o.expiresIn, "expires-in", 0, "let the certificate end after this `DURATION`, such as 8h; hosts may end it earlier")
+	f.DurationVar(&o.timeout, "timeout", login.DefaultTimeout, "give up when nobody has logged in for this `DURATION`")
+	f.BoolVar(&o.json, "json", false, "print who logged in and the files as JSON")
+	t.verboseFlag(c)
+	return c
+}
+
+// emptyValues is how pflag writes each type's empty value.
+var emptyValues = map[string]string{"string": "", "stringSlice": "[]", "duration": "0s"}
+
+// check refuses what makes no sense before anything is asked or done. An empty value is more likely a script's empty variable
+// than a wish for the default, which may allow more.
+func (o *loginOptions) check(flags *pflag.FlagSet, args []string) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Value.String() == emptyValues[f.Value.Type()] {
+			err = wrongUsage(fmt.Errorf("--%s: expected a value, got %q", f.Name, f.Value))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(args) > 0 && o.provider != "":
+		return wrongUsage(errors.New("expected an alias or --provider, got both"))
+	case o.expiresIn < 0:
+		return wrongUsage(fmt.Errorf("--expires-in: expected a positive duration, got %s", o.expiresIn))
+	case o.timeout <= 0:
+		return wrongUsage(fmt.Errorf("--timeout: expected a positive duration, got %s", o.timeout))
+	}
+	if _, err := userkeys.ParseKeyType(o.keyType); err != nil {
+		return wrongUsage(err)
+	}
+	return nil
+}
+
+// runLogin is a login from the choice of the provider to the key's files.
+func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) error {
+	provider, err := chooseProvider(ctx, t, alias, o)
+	if err != nil {
+		return loginError(err)
+	}
+	if o.remoteRedirectURI != "" {
+		provider.RemoteRedirectURI = o.remoteRedirectURI
+	}
+	provider.SendAccessToken = provider.SendAccessToken || o.sendAccessToken
+	// Before the person is sent to the provider, who would have gone there for nothing.
+	pair, err := choosePair(o)
+	if err != nil {
+		return keyFileError(err)
+	}
+	t.detail("provider %s, client ID %s, scopes %s", provider.Issuer, provider.ClientID, strings.Join(provider.Scopes, " "))
+	if own, second := strings.CutSuffix(pair.Key, "_sk"); second && o.file == "" {
+		t.note("%s is not a key of opkssh and stays as it is: the key is %s", own, pair.Key)
+	}
+
+	key, err := userkeys.Generate(userkeys.KeyType(o.keyType))
+	if err != nil {
+		return err
+	}
+	client, err := pktoken.NewClientInstance(rand.Reader, key, nil)
+	if err != nil {
+		return err
+	}
+	result, err := loginFlow(t, provider, o).Login(ctx, client)
+	if err != nil {
+		return loginError(err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		return err
+	}
+	template := sshcert.Template{Principals: o.principals}
+	if o.expiresIn > 0 {
+		template.ValidBefore = time.Now().Add(o.expiresIn)
+	}
+	if provider.SendAccessToken {
+		template.AccessToken = result.AccessToken
+	}
+	cert, err := sshcert.New(rand.Reader, signer, result.Token, template)
+	if err != nil {
+		return err
+	}
+	if err := pair.Write(key, cert); err != nil {
+		return keyFileError(err)
+	}
+	report := reportLogin(result.Verified, cert, pair)
+	report.print(t, o.file != "")
+	if template.AccessToken != "" {
+		t.note("warning: the certificate holds your access token: every host that the key is offered to can act for you at the provider with it")
+	}
+	if o.json {
+		return t.json(report)
+	}
+	return nil
+}
+
+// choosePair is the file that the person named, or a default one.
+func choosePair(o *loginOptions) (userkeys.Pair, error) {
+	if o.file != "" {
+		pair := userkeys.At(o.file)
+		return pair, pair.Available()
+	}
+	folder, err := keyFolder()
+	if err != nil {
+		return userkeys.Pair{}, err
+	}
+	return userkeys.Choose(folder, userkeys.KeyType(o.keyType))
+}

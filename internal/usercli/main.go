@@ -1,0 +1,107 @@
+// Package usercli is the command line of opkssh, as a person uses it: flags and environment in, a library call, words out.
+package usercli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs opkssh with the arguments after the program's name, and returns the exit code. extra are further commands.
+// An error of theirs may have both methods ExitCode() int and Hint() string; one without a text prints nothing.
+func Main(args []string, extra ...*cobra.Command) int {
+	t := &terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	root := rootCommand(t)
+	root.AddCommand(loginCommand(t), logoutCommand(t), inspectCommand(t), versionCommand(t))
+	root.AddCommand(extra...)
+
+	// Whatever goes wrong before a command runs is wrong usage.
+	running := false
+	eachCommand(root, func(c *cobra.Command) {
+		if run := c.RunE; run != nil {
+			c.RunE = func(c *cobra.Command, args []string) error {
+				running = true
+				return run(c, args)
+			}
+		}
+	})
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(context.Background())
+	if err != nil && !running {
+		err = wrongUsage(err)
+	}
+	return t.end(command, err)
+}
+
+// end reports how the command ended, and chooses the exit code.
+func (t *terminal) end(command *cobra.Command, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	if text := err.Error(); text != "" {
+		t.note("opkssh: %s", text)
+	}
+	code, hint := exitFailed, ""
+	var end endError
+	if errors.As(err, &end) {
+		code, hint = end.ExitCode(), end.Hint()
+	}
+	if code == exitUsage && hint == "" {
+		hint = command.CommandPath() + " --help"
+	}
+	if hint != "" {
+		t.hint(hint)
+	}
+	return code
+}
+
+func eachCommand(c *cobra.Command, do func(*cobra.Command)) {
+	do(c)
+	for _, sub := range c.Commands() {
+		eachCommand(sub, do)
+	}
+}
+
+func rootCommand(t *terminal) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "opkssh",
+		Short: "ssh with an OpenID Connect identity",
+		Long: `opkssh makes a key for ssh out of a login with an OpenID provider. The key's certificate carries the proof of
+who logged in, and hosts that know the provider check it: no key has to be copied to them.`,
+		Example: `  opkssh login
+  ssh USER@HOST`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       versionText(),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("expected a command")
+			}
+			err := fmt.Errorf("unknown command %q", args[0])
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				return withHint(err, "did you mean "+strings.Join(near, " or "))
+			}
+			return err
+		},
+		RunE:              func(*cobra.Command, []string) error { return nil },
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+
+		DisableFlagsInUseLine: true,
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.Flags().Bool("version", false, "print the version") // cobra would take -v for it
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetIn(t.in)
+	root.SetOut(t.out)
+	root.SetErr(t.err)
+	return root
+}
+
+// verboseFlag adds -v.
+func (t *terminal) verboseFlag(c *cobra.Command) {
+	c.Flags().BoolVarP(&t.verbose, "verbose", "v", false, "print details to standard error")
+}

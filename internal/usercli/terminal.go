@@ -1,0 +1,104 @@
+package usercli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// How opkssh speaks. Every command keeps to this, and no other file prints:
+//
+//   - What was asked for goes to standard output: the report of inspect and logout, the version, and with --json one object.
+//     A login's result is its files, so that without --json it prints nothing there.
+//   - Everything else goes to standard error: what happens, questions, warnings, errors. Standard input is read for an answer
+//     to a question, when it is a terminal, and for `inspect -`.
+//   - Lines are lower case, without a full stop. An error starts with `opkssh: `. Where the reader can do something about it,
+//     a line that starts with `hint: ` follows.
+//   - Details that only help to find a fault come with -v.
+//   - Tokens, providers and files are other people's text. Each line is made printable as a whole before it is written:
+//     control characters, escape sequences and characters that turn the direction of writing appear as \u escapes.
+//   - Secrets are never written: private keys, tokens as they are, client secrets.
+//   - The exit code is 0 when it is done, 1 when it was refused or failed (Ctrl-C too), 2 for wrong usage.
+type terminal struct {
+	in       *os.File
+	out, err io.Writer
+	verbose  bool
+}
+
+// result writes one line of what was asked for.
+func (t *terminal) result(format string, args ...any) { writeLine(t.out, format, args...) }
+
+// note writes one line about what happens.
+func (t *terminal) note(format string, args ...any) { writeLine(t.err, format, args...) }
+
+// detail is a note for -v.
+func (t *terminal) detail(format string, args ...any) {
+	if t.verbose {
+		t.note(format, args...)
+	}
+}
+
+// hint says what the reader can do.
+func (t *terminal) hint(text string) { t.note("hint: %s", text) }
+
+// question writes the start of a line, which the answer completes.
+func (t *terminal) question(text string) { _, _ = io.WriteString(t.err, printable(text)) }
+
+// interactive is whether somebody can answer a question.
+func (t *terminal) interactive() bool { return term.IsTerminal(int(t.in.Fd())) }
+
+// json writes one object. What JSON leaves as it is, and a terminal would obey, is written as \u escapes too.
+func (t *terminal) json(value any) error {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, r := range buffer.String() {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	_, err := io.WriteString(t.out, b.String())
+	return err
+}
+
+// writeLine drops the error, as fmt.Print's callers do: nobody is left to tell it to.
+func writeLine(w io.Writer, format string, args ...any) {
+	_, _ = io.WriteString(w, printable(fmt.Sprintf(format, args...))+"\n")
+}
+
+// printable replaces what is not a visible character or a blank by an escape, among it line ends.
+func printable(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

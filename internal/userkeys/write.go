@@ -1,0 +1,102 @@
+package userkeys
+
+import (
+	"bytes"
+	"crypto"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/pkg/sshcert"
+)
+
+// newSuffix ends the names of files that are being written. What a crash leaves under such a name the next login removes.
+const newSuffix = ".opkssh-new"
+
+// Write puts a key and its certificate in the place of nothing or of a pair of ours; otherwise the error is a *[ForeignError].
+// The folder is made, with mode 0700, if it alone is missing.
+func (p Pair) Write(key crypto.Signer, cert *ssh.Certificate) (err error) {
+	public, err := ssh.NewPublicKey(key.Public())
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(public.Marshal(), cert.Key.Marshal()) {
+		return errors.New("the certificate is for another key")
+	}
+	block, err := ssh.MarshalPrivateKey(key, sshcert.Comment)
+	if err != nil {
+		return err
+	}
+	folder := filepath.Dir(p.Key)
+	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	unlock, err := lockFolder(folder)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// Login takes minutes: what was free when the name was chosen may be somebody's key now.
+	if err := p.Available(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(p.Key + newSuffix)
+			_ = os.Remove(p.Certificate + newSuffix)
+		}
+	}()
+	if err := writeNew(p.Key, pem.EncodeToMemory(block), 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, sshcert.Comment), 0o644); err != nil {
+		return err
+	}
+	if err := os.Remove(p.Key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(p.Certificate+newSuffix, p.Certificate); err != nil {
+		return err
+	}
+	if err := os.Rename(p.Key+newSuffix, p.Key); err != nil {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+// writeNew writes and syncs a file that is to be renamed to name.
+func writeNew(name string, data []byte, mode fs.FileMode) error {
+	name += newSuffix
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err == nil && runtime.GOOS != "windows" { // where a file has the rights of its folder
+		err = file.Chmod(mode)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	return errors.Join(err, file.Close())
+}
+
+// syncFolder makes renames last. Windows has no such call.
+func syncFolder(folder string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	dir, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
