@@ -19,7 +19,8 @@ type certificateReport struct {
 	Format            string            `json:"format"`
 	KeyFingerprint    string            `json:"key_fingerprint"`
 	SignerFingerprint string            `json:"signer_fingerprint"`
-	SelfSigned        bool              `json:"self_signed"` // the signer is the key; whether it signed is not checked
+	SelfSigned        bool              `json:"self_signed"`         // the signer is the key
+	Signature         string            `json:"signature,omitempty"` // of a certificate with a PK token: valid, or the reason why not
 	KeyID             string            `json:"key_id"`
 	Principals        []string          `json:"principals"`
 	ValidAfter        *time.Time        `json:"valid_after,omitempty"`
@@ -43,6 +44,9 @@ func reportCertificate(cert *ssh.Certificate, comment string) *certificateReport
 		CriticalOptions:   map[string]string{},
 		Extensions:        slices.AppendSeq([]string{}, maps.Keys(cert.Extensions)),
 		Comment:           comment,
+	}
+	if ours, err := sshcert.FromKey(cert); err == nil {
+		r.Signature = signatureText(ours.CheckSigner())
 	}
 	switch cert.CertType {
 	case ssh.UserCert:
@@ -80,6 +84,9 @@ func (r *certificateReport) print(t *terminal, now time.Time) {
 		field("signer", "the key itself")
 	} else {
 		field("signer", "%s", r.SignerFingerprint)
+	}
+	if r.Signature != "" {
+		field("signature", "%s", validity(r.Signature))
 	}
 	field("key ID", "%s", orNone(r.KeyID))
 	field("principals", "%s", orNone(strings.Join(r.Principals, ", ")))

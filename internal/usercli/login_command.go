@@ -116,6 +116,9 @@ func (o *loginOptions) check(flags *pflag.FlagSet, args []string) (err error) {
 	if _, err := userkeys.ParseKeyType(o.keyType); err != nil {
 		return wrongUsage(err)
 	}
+	if err := sshcert.CheckPrincipals(o.principals); err != nil {
+		return wrongUsage(fmt.Errorf("--principals: %w", err))
+	}
 	return nil
 }
 

@@ -119,6 +119,16 @@ func (t *Token) UserKey() (crypto.PublicKey, error) {
 	return upk.public, nil
 }
 
+// Commitment is what an ID token must hold for this user key: see [ClientInstance.Commitment].
+func (t *Token) Commitment() string { return commitmentOf(t.client.protected) }
+
+// VerifyUser checks the user's own half of the token: the CIC protected header, and the signature under the key in it. It says
+// nothing about who the user is. Errors are [*RejectError].
+func (t *Token) VerifyUser() error {
+	_, err := t.verifyClient()
+	return err
+}
+
 type userKey struct {
 	alg    string
 	jwk    map[string]any

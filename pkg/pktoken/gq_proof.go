@@ -13,11 +13,11 @@ import (
 func (a *attempt) verifyGQ(ctx context.Context, token *signedHeader, payload64 string, refreshed bool) error {
 	original64, _, err := stringMember(token.header, "kid")
 	if err != nil {
-		return rejectCause(ReasonAlgorithm, "kid of the GQ256 header", err)
+		return rejectCause(ReasonMalformed, "kid of the GQ256 header", err)
 	}
 	_, original, err := decodeObject(original64)
 	if err != nil {
-		return rejectCause(ReasonAlgorithm, "kid of the GQ256 header: expected the original protected header", err)
+		return rejectCause(ReasonMalformed, "kid of the GQ256 header: expected the original protected header", err)
 	}
 	if err := checkCritical(original); err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 //
 // Keys returns the issuer's key set. usable reports whether a set can serve the token at hand: an implementation that
 // holds a set which is not usable may fetch a newer one, and then returns the newer one whether usable or not.
+// usable must not be called by several goroutines at once, nor after Keys has returned.
 type KeySet interface {
 	Keys(ctx context.Context, issuer string, usable func(*JWKS) bool) (*JWKS, error)
 }
@@ -108,7 +109,7 @@ var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 // publicKeyFor decodes a JWK that may verify alg signatures, or says why it may not.
 func publicKeyFor(key map[string]any, alg string) (crypto.PublicKey, error) {
 	if use, present := key["use"]; present && use != "sig" {
-		return nil, fmt.Errorf("JWK: expected use %q, got %q", "sig", use)
+		return nil, fmt.Errorf("JWK: expected use %q, got %s", "sig", quoteShort(describe(use)))
 	}
 	if ops, present := key["key_ops"]; present {
 		if list, ok := ops.([]any); !ok || !slices.Contains(list, any("verify")) {
@@ -116,7 +117,7 @@ func publicKeyFor(key map[string]any, alg string) (crypto.PublicKey, error) {
 		}
 	}
 	if own, present := key["alg"]; present && own != alg {
-		return nil, fmt.Errorf("JWK: expected alg %q, got %q", alg, own)
+		return nil, fmt.Errorf("JWK: expected alg %q, got %s", alg, quoteShort(describe(own)))
 	}
 	for _, name := range privateMembers {
 		if _, present := key[name]; present {
@@ -128,7 +129,8 @@ func publicKeyFor(key map[string]any, alg string) (crypto.PublicKey, error) {
 		return nil, fmt.Errorf("JWK: no key type for alg %q", alg)
 	}
 	if key["kty"] != want.kty || want.crv != "" && key["crv"] != want.crv {
-		return nil, fmt.Errorf("JWK: kty %v, crv %v cannot be for alg %s", key["kty"], key["crv"], alg)
+		kty, crv := quoteShort(describe(key["kty"])), quoteShort(describe(key["crv"]))
+		return nil, fmt.Errorf("JWK: kty %s, crv %s cannot be for alg %s", kty, crv, alg)
 	}
 	_, public, err := decodeJWK(key)
 	if err != nil {
@@ -150,8 +152,29 @@ const (
 	maxRSABits = 16384
 )
 
+// keyMembers are the members that a public key consists of beside `kty` (RFC 7638 §3.2, RFC 8037 §2).
+var keyMembers = map[string][]string{"RSA": {"e", "n"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}
+
+// decodeJWK hands keyMembers alone to the library, which would also read names of other case and base64 of other alphabets.
 func decodeJWK(object map[string]any) (jwk.Key, crypto.PublicKey, error) {
-	encoded, err := json.Marshal(object)
+	kty, _, err := stringMember(object, "kty")
+	if err != nil {
+		return nil, nil, err
+	}
+	public := map[string]string{"kty": kty}
+	for _, name := range keyMembers[kty] {
+		value, _, err := stringMember(object, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if name != "crv" {
+			if _, err := decodeBase64(value); err != nil {
+				return nil, nil, fmt.Errorf("JWK: member %q: %w", name, err)
+			}
+		}
+		public[name] = value
+	}
+	encoded, err := json.Marshal(public)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,6 +3,7 @@ package pktoken
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Reason says which check refused a token. Reasons are stable: logs, tests and documentation refer to them.
@@ -12,7 +13,8 @@ type Reason string
 const (
 	// ReasonTooLarge: the compact form is longer than [MaxSize].
 	ReasonTooLarge Reason = "token-too-large"
-	// ReasonMalformed: not the compact form of a PK token, or a part of it is not strict base64url or strict JSON.
+	// ReasonMalformed: not the compact form of a PK token, a part of it is not strict base64url or strict JSON, or `iss` or
+	// `aud` is missing or of the wrong type.
 	ReasonMalformed Reason = "token-malformed"
 	// ReasonTokenType: a `typ` that is unknown, in the wrong place, or not allowed by the provider's row.
 	ReasonTokenType Reason = "token-type"
@@ -108,8 +110,8 @@ func printable(s string) string {
 		s = s[:most] + "…"
 	}
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\u2028' || r == '\u2029' {
-			return '\uFFFD'
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
 		}
 		return r
 	}, s)

@@ -15,6 +15,7 @@ type Verified struct {
 	userKey    crypto.PublicKey
 	userJWK    map[string]any
 	claims     map[string]any
+	userinfo   map[string]any
 	issuedAt   time.Time
 	expiresAt  time.Time
 	notBefore  time.Time
@@ -44,7 +45,10 @@ func (v *Verified) Subject() string { return v.stringClaim("sub") }
 func (v *Verified) Email() string { return v.stringClaim("email") }
 
 // EmailVerified is whether `email_verified` is true; some providers write it as a string.
-func (v *Verified) EmailVerified() bool { return v.HasClaim("email_verified", "true") }
+func (v *Verified) EmailVerified() bool {
+	verified := v.claims["email_verified"]
+	return verified == true || verified == "true"
+}
 
 // TokenID is `jti`, or "".
 func (v *Verified) TokenID() string { return v.stringClaim("jti") }
@@ -73,11 +77,12 @@ func (v *Verified) Claims() map[string]any { return maps.Clone(v.claims) }
 // HasClaim is whether the claim equals value or is an array holding it. Strings are compared exactly, numbers and booleans
 // in their JSON form; null and objects match nothing.
 func (v *Verified) HasClaim(name, value string) bool {
-	return claimMatches(v.claims[name], value)
+	return ClaimMatches(v.claims[name], value)
 }
 
 // WithUserinfo adds the claims of a userinfo response (OpenID Connect Core §5.3.2) that the ID token does not have. It fails
-// when the response speaks of another subject, as §5.3.4 demands. The time claims and the issuer stay the ID token's.
+// when the response speaks of another subject, as §5.3.4 demands. The time claims and the issuer stay the ID token's, and
+// `email_verified` goes with the `email` that it was said of.
 func (v *Verified) WithUserinfo(userinfo map[string]any) (*Verified, error) {
 	sub := v.Subject()
 	if sub == "" || userinfo["sub"] != sub {
@@ -85,9 +90,29 @@ func (v *Verified) WithUserinfo(userinfo map[string]any) (*Verified, error) {
 	}
 	claims := maps.Clone(userinfo)
 	maps.Copy(claims, v.claims)
+	email, has := v.claims["email"].(string)
+	switch {
+	case has && userinfo["email"] != email:
+		keepMember(claims, v.claims, "email_verified")
+	case !has:
+		keepMember(claims, userinfo, "email_verified")
+	}
 	with := *v
-	with.claims = claims
+	with.claims, with.userinfo = claims, maps.Clone(userinfo)
 	return &with, nil
+}
+
+// Userinfo is the whole userinfo response given to [Verified.WithUserinfo], nil without one: also the claims that the ID
+// token has with another value, for deny lists that look at every identity known.
+func (v *Verified) Userinfo() map[string]any { return maps.Clone(v.userinfo) }
+
+// keepMember makes one member of object what it is in source, be it missing.
+func keepMember(object, source map[string]any, name string) {
+	if value, present := source[name]; present {
+		object[name] = value
+	} else {
+		delete(object, name)
+	}
 }
 
 func (v *Verified) stringClaim(name string) string {
@@ -95,7 +120,8 @@ func (v *Verified) stringClaim(name string) string {
 	return s
 }
 
-func claimMatches(claim any, value string) bool {
+// ClaimMatches is [Verified.HasClaim] for a value at hand.
+func ClaimMatches(claim any, value string) bool {
 	switch c := claim.(type) {
 	case string:
 		return c == value
@@ -106,7 +132,7 @@ func claimMatches(claim any, value string) bool {
 	case []any:
 		for _, element := range c {
 			// Arrays in arrays are not looked into.
-			if _, nested := element.([]any); !nested && claimMatches(element, value) {
+			if _, nested := element.([]any); !nested && ClaimMatches(element, value) {
 				return true
 			}
 		}

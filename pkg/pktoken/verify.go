@@ -107,17 +107,22 @@ func (v *Verifier) rowsFor(t *Token) ([]Provider, error) {
 	if err != nil || !present {
 		return nil, mismatch(ReasonMalformed, "iss", "a string", describe(t.claims["iss"]))
 	}
+	var ofIssuer, exact, any []Provider
+	var known []string
+	for _, row := range v.Providers {
+		if row.Issuer == issuer {
+			ofIssuer = append(ofIssuer, row)
+			known = append(known, row.ClientID)
+		}
+	}
+	if len(ofIssuer) == 0 {
+		return nil, &RejectError{Reason: ReasonUnknownIssuer, Detail: "the issuer is not configured", Got: issuer}
+	}
 	audience, err := audienceOf(t.claims)
 	if err != nil {
 		return nil, err
 	}
-	var exact, any []Provider
-	known := []string{}
-	for _, row := range v.Providers {
-		if row.Issuer != issuer {
-			continue
-		}
-		known = append(known, row.ClientID)
+	for _, row := range ofIssuer {
 		switch {
 		case row.ClientID != "" && !row.anyAudience() && slices.Contains(audience.values, row.ClientID):
 			exact = append(exact, row)
@@ -126,8 +131,6 @@ func (v *Verifier) rowsFor(t *Token) ([]Provider, error) {
 		}
 	}
 	switch {
-	case len(known) == 0:
-		return nil, &RejectError{Reason: ReasonUnknownIssuer, Detail: "the issuer is not configured", Got: issuer}
 	case len(exact) > 0:
 		return exact, nil
 	case len(any) > 0:
@@ -235,6 +238,9 @@ func (a *attempt) verifyProvider(ctx context.Context, token *signedHeader, heade
 	if err != nil {
 		return rejectCause(ReasonAlgorithm, "alg", err)
 	}
+	if alg == AlgorithmGQ256 && a.row.Commitment == CommitmentKeyBinding {
+		return mismatch(ReasonAlgorithm, "alg for commitment=cnf", strings.Join(jwsAlgorithms, ", "), alg)
+	}
 	if alg == AlgorithmGQ256 {
 		return a.verifyGQ(ctx, token, payload64, refreshed)
 	}
@@ -271,7 +277,7 @@ func (a *attempt) withProviderKey(ctx context.Context, alg string, header map[st
 	if a.keys == nil {
 		return reject(ReasonKeysUnavailable, "no source of keys")
 	}
-	verify := func(keys *JWKS) error {
+	try := func(keys *JWKS) error {
 		fitting := keys.candidates(alg, kid, hasKeyID)
 		switch {
 		case len(fitting) == 0 && hasKeyID:
@@ -291,10 +297,22 @@ func (a *attempt) withProviderKey(ctx context.Context, alg string, header map[st
 		}
 		return err
 	}
+	// The set that usable was asked about is mostly the one that is returned: its keys are tried once.
+	var tried *JWKS
+	var outcome error
+	verify := func(keys *JWKS) error {
+		if keys == nil {
+			return reject(ReasonKeysUnavailable, "no keys")
+		}
+		if keys != tried {
+			tried, outcome = keys, try(keys)
+		}
+		return outcome
+	}
 	usable := func(keys *JWKS) bool {
 		err := verify(keys)
 		var r *RejectError
-		return err == nil || hasKeyID && errors.As(err, &r) && r.Reason != ReasonNoKey
+		return err == nil || hasKeyID && errors.As(err, &r) && r.Reason == ReasonSignature
 	}
 	keys, err := a.keys.Keys(ctx, a.row.Issuer, usable)
 	if err != nil {
@@ -315,7 +333,7 @@ func shortList(ids []string) string {
 }
 
 func (a *attempt) checkCommitment(context.Context) error {
-	want := commitmentOf(a.token.client.protected)
+	want := a.token.Commitment()
 	var got any
 	switch a.row.Commitment {
 	case CommitmentNonce:
@@ -467,7 +485,7 @@ func (a *attempt) checkExpiry(context.Context) error {
 func (a *attempt) checkRequired(context.Context) error {
 	claims := a.token.claims
 	for _, want := range a.row.Require {
-		if !claimMatches(claims[want.Name], want.Value) {
+		if !ClaimMatches(claims[want.Name], want.Value) {
 			return mismatch(ReasonRequiredClaim, "claim "+want.Name, want.Value, describe(claims[want.Name]))
 		}
 	}

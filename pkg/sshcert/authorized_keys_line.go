@@ -22,7 +22,7 @@ func AuthorizedKeysLine(c *Certificate, options []Option) (string, error) {
 	b.WriteString("cert-authority")
 	if names := c.ssh.ValidPrincipals; len(names) > 0 {
 		// Nothing but the pattern's characters may stand between these quotes, whoever called Check or forgot to.
-		if err := checkPrincipals(names); err != nil {
+		if err := CheckPrincipals(names); err != nil {
 			return "", err
 		}
 		fmt.Fprintf(&b, `,principals="%s"`, strings.Join(names, ","))

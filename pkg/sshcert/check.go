@@ -49,7 +49,7 @@ func (c *Certificate) Check(v *pktoken.Verified, user string, now time.Time) err
 	if cert.CertType != ssh.UserCert {
 		return refuse(ReasonCertificateType, "type of certificate", "user", fmt.Sprint(cert.CertType))
 	}
-	if err := c.checkSigner(); err != nil {
+	if err := c.CheckSigner(); err != nil {
 		return err
 	}
 	if same, err := equalKeys(cert.Key, v.UserKey()); err != nil || !same {
@@ -68,7 +68,7 @@ func (c *Certificate) Check(v *pktoken.Verified, user string, now time.Time) err
 			return refuse(ReasonCriticalOption, "critical option", strings.Join(criticalOptions, ", "), name)
 		}
 	}
-	if err := checkPrincipals(cert.ValidPrincipals); err != nil {
+	if err := CheckPrincipals(cert.ValidPrincipals); err != nil {
 		return err
 	}
 	names := cert.ValidPrincipals
@@ -78,8 +78,9 @@ func (c *Certificate) Check(v *pktoken.Verified, user string, now time.Time) err
 	return nil
 }
 
-// checkSigner: the certificate is signed by the key that it certifies, and by nothing in between.
-func (c *Certificate) checkSigner() error {
+// CheckSigner checks that the certificate is signed by the key that it certifies, and by nothing in between. Errors are
+// [*pktoken.RejectError].
+func (c *Certificate) CheckSigner() error {
 	cert := c.ssh
 	if _, nested := cert.SignatureKey.(*ssh.Certificate); nested {
 		return refuse(ReasonCertificateSigner, "the signer is itself a certificate", "", "")
@@ -104,7 +105,9 @@ const maxPrincipals = 256
 
 var principal = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+@-]{0,127}\$?$`)
 
-func checkPrincipals(names []string) error {
+// CheckPrincipals refuses names that cannot be principals of a certificate, and too many of them. No names are fine. Errors are
+// [*pktoken.RejectError].
+func CheckPrincipals(names []string) error {
 	if len(names) > maxPrincipals {
 		return refuse(ReasonPrincipals, "number of principals", fmt.Sprintf("at most %d", maxPrincipals), fmt.Sprint(len(names)))
 	}

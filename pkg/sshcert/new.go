@@ -44,7 +44,7 @@ func New(random io.Reader, user ssh.Signer, token *pktoken.Token, template Templ
 	if len(principals) == 0 {
 		principals = []string{WildcardPrincipal}
 	}
-	if err := checkPrincipals(principals); err != nil {
+	if err := CheckPrincipals(principals); err != nil {
 		return nil, err
 	}
 	cert := &ssh.Certificate{
