@@ -1,0 +1,132 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"opkssh/pkg/pktoken"
+)
+
+// Policy is what a host allows. The zero Policy denies everything.
+type Policy struct {
+	Config *Config // nil means DefaultConfig
+	System []Rule  // of /etc/opk
+	Home   []Rule  // of the requested user's home folder; the caller leaves it empty unless Config.HomePolicy is set
+}
+
+// Request is what sshd wants to know of a policy.
+type Request struct {
+	User                   string    // the user to log in as, as the client said it
+	KeyFingerprint         string    // SHA256:… of the user's key
+	CertificateFingerprint string    // SHA256:… of the certificate, if it has one of its own
+	Now                    time.Time // an expiry-time without Z is in its zone; a zero time is after every expiry-time
+}
+
+// Decision allows a login.
+type Decision struct {
+	Rule     Rule     // the rule that decided; its File and Line say where it stands
+	Options  []Option // for the authorized_keys line, or for the embedded server to enforce
+	Warnings []string // for the log, on one line of printable ASCII each
+}
+
+// Decide says whether the person behind v may log in as r.User. Deny entries are looked at first and win over every rule. Then
+// the first rule that fits decides, those of the system before those of the home folder, and its options alone apply: a rule
+// with options must stand before a wider one. A rule whose expiry-time has passed does not fit. Every error is a [*Denied].
+func (p *Policy) Decide(v *pktoken.Verified, r Request) (*Decision, error) {
+	if v == nil || v.Issuer() == "" {
+		return nil, &Denied{Reason: ReasonNotVerified, Detail: "there is no verified token"}
+	}
+	c := p.config()
+	if d := c.denies(v, r); d != nil {
+		return nil, d
+	}
+	var nearest Step
+	for step := range p.steps(v, r) {
+		if step.Outcome == Fits {
+			return &Decision{Rule: step.Rule, Options: slices.Clone(step.Rule.Options), Warnings: warnings(v, step.Rule)}, nil
+		}
+		if step.Outcome > nearest.Outcome {
+			nearest = step
+		}
+	}
+	return nil, nearest.denied(v, r)
+}
+
+func (p *Policy) config() *Config {
+	if p.Config == nil {
+		return DefaultConfig()
+	}
+	return p.Config
+}
+
+func warnings(v *pktoken.Verified, rule Rule) []string {
+	if !rule.Identity.restsOnEmail() || v.EmailVerified() {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s:%d: the provider does not say that it has verified the email %s", rule.File, rule.Line, quoteShort(v.Email()))}
+}
+
+// denies looks at everything that is known of the person, in the order of the [Reason] constants.
+func (c *Config) denies(v *pktoken.Verified, r Request) *Denied {
+	deny := func(reason Reason, line int, detail, got string) *Denied {
+		return &Denied{Reason: reason, Detail: detail, Got: got, File: c.File, Line: line}
+	}
+	who := everythingKnown{v.Claims(), v.Userinfo()}
+	for _, e := range c.DenyUsers {
+		if strings.TrimSpace(e.Name) == r.User {
+			return deny(ReasonDeniedUser, e.Line, "deny_users names the user", r.User)
+		}
+	}
+	for _, e := range c.DenyEmails {
+		if who.isKnownAs(e.Name) {
+			return deny(ReasonDeniedEmail, e.Line, "deny_emails names the person", e.Name)
+		}
+	}
+	for _, e := range c.Deny {
+		ofIssuer := e.Issuer == "" || e.Issuer == v.Issuer()
+		switch {
+		case e.Subject != "" && ofIssuer && who.has("sub", e.Subject):
+			return deny(ReasonDeniedSubject, e.Line, "deny names the subject", e.Subject)
+		case e.Claim != "" && ofIssuer && (who.has(e.Claim, e.Value) || e.Claim == "email" && who.isKnownAs(e.Value)):
+			return deny(ReasonDeniedClaim, e.Line, "deny names a claim of the person", joinClaim(e.Claim, e.Value))
+		case e.Key != "" && r.KeyFingerprint == "":
+			return deny(ReasonDeniedKey, e.Line, "deny names a key, and the request does not say which it is", "")
+		case e.Key != "" && (e.Key == r.KeyFingerprint || e.Key == r.CertificateFingerprint):
+			return deny(ReasonDeniedKey, e.Line, "deny names the key", e.Key)
+		}
+	}
+	for _, e := range c.RevokedBefore {
+		if (who.has("sub", e.Identity) || who.isKnownAs(e.Identity)) && !v.IssuedAt().After(e.Before) {
+			d := deny(ReasonRevoked, e.Line, "revoked_before: the token is too old", v.IssuedAt().UTC().Format(time.RFC3339))
+			d.Expected = "issued after " + e.Before.UTC().Format(time.RFC3339)
+			return d
+		}
+	}
+	return nil
+}
+
+// everythingKnown are the claims of the ID token, and those of the userinfo response, whose values may differ: what either
+// says is enough to deny.
+type everythingKnown []map[string]any
+
+func (k everythingKnown) has(claim, value string) bool {
+	return slices.ContainsFunc(k, func(claims map[string]any) bool { return pktoken.ClaimMatches(claims[claim], value) })
+}
+
+// isKnownAs is whether name is the person's email, one of several, or a subject that is an email.
+func (k everythingKnown) isKnownAs(name string) bool {
+	name = strings.TrimSpace(name)
+	if !strings.Contains(name, "@") {
+		return false
+	}
+	same := func(claim any) bool {
+		s, ok := claim.(string)
+		return ok && equalFoldASCII(strings.TrimSpace(s), name)
+	}
+	return slices.ContainsFunc(k, func(claims map[string]any) bool {
+		several, _ := claims["email"].([]any)
+		return same(claims["email"]) || same(claims["sub"]) || slices.ContainsFunc(several, same)
+	})
+}
