@@ -4,9 +4,10 @@ package main
 import (
 	"os"
 
+	"opkssh/internal/hostcli"
 	"opkssh/internal/usercli"
 )
 
 func main() {
-	os.Exit(usercli.Main(os.Args[1:]))
+	os.Exit(usercli.Main(os.Args[1:], hostcli.Commands()...))
 }

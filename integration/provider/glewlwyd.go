@@ -87,7 +87,10 @@ func startGlewlwyd(t testing.TB, p *Provider, o options) {
 	})))
 
 	admin := newGlewlwydAdmin(t, p, external+"/api")
-	admin.do(t, http.MethodPost, "/auth/", map[string]any{"username": "admin", "password": "password"})
+	// On a busy machine it drops connections that it has not come to in time.
+	child.WaitFor(t, "glewlwyd to sign its administrator in", func() bool {
+		return admin.try(t, http.MethodPost, "/auth/", map[string]any{"username": "admin", "password": "password"}) == nil
+	})
 	admin.do(t, http.MethodPut, "/mod/user/database", map[string]any{
 		"module": "database", "name": "database", "display_name": "users", "order_rank": 0, "readonly": false,
 		"parameters": map[string]any{
@@ -230,6 +233,13 @@ func newGlewlwydAdmin(t testing.TB, p *Provider, base string) glewlwydAdmin {
 
 func (a glewlwydAdmin) do(t testing.TB, method, path string, body any) {
 	t.Helper()
+	if err := a.try(t, method, path, body); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (a glewlwydAdmin) try(t testing.TB, method, path string, body any) error {
+	t.Helper()
 	payload, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
@@ -241,14 +251,15 @@ func (a glewlwydAdmin) do(t testing.TB, method, path string, body any) {
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := a.client.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	answer, err := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("glewlwyd: %s %s: expected status 200, got %s %s", method, path, resp.Status, answer)
+		return fmt.Errorf("glewlwyd: %s %s: expected status 200, got %s %s", method, path, resp.Status, answer)
 	}
+	return nil
 }

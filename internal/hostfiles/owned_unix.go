@@ -3,6 +3,7 @@
 package hostfiles
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -42,14 +43,16 @@ func readOwned(path string, allowed owners) ([]byte, error) {
 	if err := checkOwner(resolved, &st, allowed); err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
-	if err != nil {
+	if st.Size > MaxSize {
+		return nil, &Fault{Path: resolved, Detail: "size", Expected: "at most 64 MiB", Got: fmt.Sprintf("%d bytes", st.Size)}
+	}
+	// One read of the size that was seen: what is appended meanwhile counts for the next login.
+	data := make([]byte, st.Size)
+	n, err := io.ReadFull(file, data)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if len(data) > MaxSize {
-		return nil, &Fault{Path: resolved, Detail: "size", Expected: "at most 64 MiB", Got: "more"}
-	}
-	return data, nil
+	return data[:n], nil
 }
 
 func listOwned(folder string, allowed owners) ([]string, error) {

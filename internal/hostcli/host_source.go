@@ -1,0 +1,88 @@
+package hostcli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+
+	"opkssh/internal/hostfiles"
+	"opkssh/pkg/policy"
+	"opkssh/pkg/sshauth"
+)
+
+// hostSource reads a host's files for one login: implements [sshauth.Source].
+type hostSource struct {
+	folder string // /etc/opk
+	config *policy.Config
+	log    *slog.Logger
+}
+
+// Configuration reads providers and auth_id and what stands in their drop-in folders. A file or row that cannot be used
+// harms only itself. What is left out is logged.
+func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Configuration, error) {
+	c := &sshauth.Configuration{Policy: &policy.Policy{Config: s.config}}
+	s.eachFile("providers", func(f hostfiles.File) []policy.Problem {
+		rows, problems := policy.ParseProviders(f.Path, f.Data)
+		c.Providers = append(c.Providers, rows...)
+		return problems
+	})
+	s.eachFile("auth_id", func(f hostfiles.File) []policy.Problem {
+		rules, problems := policy.ParseRulesFor(f.Path, f.Data, user)
+		c.Policy.System = append(c.Policy.System, rules...)
+		return problems
+	})
+	return c, nil
+}
+
+// maxProblems bounds what one login logs about rows that cannot be used: `audit` lists them all.
+const maxProblems = 20
+
+func (s *hostSource) eachFile(name string, parse func(hostfiles.File) []policy.Problem) {
+	files, faults := hostfiles.ReadSystemFolder(filepath.Join(s.folder, name+".d"), ".conf")
+	path := filepath.Join(s.folder, name)
+	switch data, err := hostfiles.ReadSystem(path); {
+	case err == nil:
+		files = append([]hostfiles.File{{Path: path, Data: data}}, files...)
+	case !errors.Is(err, fs.ErrNotExist):
+		faults = append(faults, err)
+	}
+	for _, fault := range faults {
+		s.log.Warn("file left out", faultAttributes(fault)...)
+	}
+	logged := 0
+	for _, f := range files {
+		for _, p := range parse(f) {
+			if logged++; logged <= maxProblems {
+				s.log.Warn("row left out", "file", p.File, "line", p.Line, "column", p.Column, "detail", p.Detail)
+			}
+		}
+	}
+	if logged > maxProblems {
+		s.log.Warn("more rows left out", "file", path, "number", logged-maxProblems)
+	}
+}
+
+// readConfig reads config.yml. Absent it means the defaults; one that cannot be read or trusted denies every login, for it may
+// hold a deny list.
+func readConfig(folder string) (*policy.Config, error) {
+	path := filepath.Join(folder, "config.yml")
+	data, err := hostfiles.ReadSystem(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return policy.ParseConfig(path, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return policy.ParseConfig(path, data)
+}
+
+func faultAttributes(err error) []any {
+	attributes := []any{"detail", err.Error()}
+	var fault *hostfiles.Fault
+	if errors.As(err, &fault) && fault.Hint != "" {
+		attributes = append(attributes, "hint", fault.Hint)
+	}
+	return attributes
+}

@@ -1,0 +1,81 @@
+// Package hostcli is the command line of hosts: the program verifier, and the same commands in opkssh.
+//
+// Results go to standard output, everything else to standard error, lower case, without a full stop, with a line `hint:` where
+// the reader can do something. Exit status: 0 done, 1 refused or failed, 2 wrong usage.
+package hostcli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	exitRefused = 1
+	exitUsage   = 2
+)
+
+// exitError is an error that knows its exit status: the program opkssh, which has these commands too, asks for it by the
+// methods ExitCode and Hint. Without a text nothing is printed.
+type exitError struct {
+	text, hint string
+	code       int
+}
+
+func (e *exitError) Error() string { return e.text }
+func (e *exitError) ExitCode() int { return e.code }
+func (e *exitError) Hint() string  { return e.hint }
+
+// errRefused: the reason is in the log, and sshd throws away what is printed.
+var errRefused = &exitError{code: exitRefused}
+
+func usageError(err error) error {
+	return &exitError{text: err.Error(), hint: "add --help for what is expected", code: exitUsage}
+}
+
+// Commands are the commands of hosts.
+func Commands() []*cobra.Command {
+	return []*cobra.Command{verifyCommand()}
+}
+
+// Main runs the program verifier and returns its exit status.
+func Main(args []string) int {
+	root := &cobra.Command{
+		Use:           "verifier",
+		Short:         "log in to this host with OpenID Connect identities",
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	root.AddCommand(Commands()...)
+	root.SetArgs(args)
+	root.SetOut(os.Stdout)
+	command, err := root.ExecuteContextC(context.Background())
+	if err == nil {
+		return 0
+	}
+	exit := &exitError{text: err.Error(), code: exitRefused}
+	if !errors.As(err, &exit) && command == root {
+		exit.code, exit.hint = exitUsage, "verifier --help"
+	}
+	if exit.text != "" {
+		fmt.Fprintf(os.Stderr, "verifier: %s\n", exit.text)
+	}
+	if exit.hint != "" {
+		fmt.Fprintf(os.Stderr, "hint: %s\n", exit.hint)
+	}
+	return exit.code
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,5 @@
+//go:build !unix
+
+package hostcli
+
+const openNoFollow = 0

@@ -1,0 +1,193 @@
+package hostcli
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/internal/idp"
+	"opkssh/pkg/policy"
+	"opkssh/pkg/sshauth"
+	"opkssh/pkg/sshcert"
+)
+
+// verifyTimeout is the most that one verification takes, whatever hangs: sshd and the person wait for it.
+const verifyTimeout = 5 * time.Second
+
+const (
+	defaultConfigDir = "/etc/opk"
+	defaultCacheDir  = "/var/cache/opkssh"
+)
+
+type verifyOptions struct {
+	configDir, cacheDir string
+	verbose, help       bool
+}
+
+func (o *verifyOptions) flags() *pflag.FlagSet {
+	flags := pflag.NewFlagSet("verify", pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&o.configDir, "config-dir", defaultConfigDir, "folder with providers, auth_id and config.yml")
+	flags.StringVar(&o.cacheDir, "cache-dir", defaultCacheDir, "folder for the providers' keys, owned by the user that sshd runs this as")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "say on standard error what happens")
+	flags.BoolVarP(&o.help, "help", "h", false, "help for verify")
+	return flags
+}
+
+func verifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify [--config-dir DIR] [--cache-dir DIR] USER KEY TYPE [TOKEN...]",
+		Short: "answer sshd whether a key may log in as a user",
+		Long: `answer sshd's AuthorizedKeysCommand. For a certificate whose PK token is valid and whose identity
+the policy allows to log in as USER, print one authorized_keys line. Print nothing otherwise.
+
+Flags stand before USER only: USER and KEY come from the network.
+
+  --config-dir DIR   folder with providers, auth_id and config.yml (default ` + defaultConfigDir + `)
+  --cache-dir DIR    folder for the providers' keys, owned by the user that sshd runs this as
+                     (default ` + defaultCacheDir + `)
+  -v, --verbose      log to standard error, at level debug
+
+Exit status: 0 the line was printed, or the key is none of our business; 1 refused; 2 wrong usage.`,
+		Example: `  # in sshd_config
+  AuthorizedKeysCommand /usr/local/bin/verifier verify %u %k %t
+  AuthorizedKeysCommandUser opksshuser`,
+		// cobra would take a user called --help for a flag.
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var options verifyOptions
+			flags := options.flags()
+			arguments, err := parseVerifyArguments(args)
+			if err != nil {
+				// No key: a person typed this.
+				if flags.Parse(args) == nil && options.help || len(args) == 0 {
+					return cmd.Help()
+				}
+				return usageError(err)
+			}
+			if err := flags.Parse(arguments.flags); err != nil {
+				return usageError(err)
+			}
+			if flags.NArg() > 0 {
+				return usageError(fmt.Errorf("unexpected %+q before the user", flags.Arg(0)))
+			}
+			return runVerify(cmd.Context(), options, arguments, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+}
+
+func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArguments, stdout, stderr io.Writer) error {
+	started := time.Now()
+	debug := func(format string, values ...any) {
+		if options.verbose {
+			_, _ = fmt.Fprintf(stderr, format+"\n", values...)
+		}
+	}
+	key, err := parseKey(arguments)
+	if err != nil {
+		debug("not a key that can be read: %v", err)
+		return nil
+	}
+	if _, err := sshcert.FromKey(key); err != nil {
+		debug("%s key: %v", key.Type(), err)
+		return nil
+	}
+	// The context ends what listens to it; the alarm ends everything else. A refusal and no line on time are the same to sshd.
+	alarm := time.AfterFunc(verifyTimeout, func() {
+		_, _ = fmt.Fprintf(stderr, "verification took over %v\n", verifyTimeout)
+		os.Exit(exitRefused)
+	})
+	defer alarm.Stop()
+	ctx, cancel := context.WithTimeout(ctx, verifyTimeout-500*time.Millisecond)
+	defer cancel()
+
+	config, configErr := readConfig(options.configDir)
+	logConfig := policy.Log{}
+	if configErr == nil {
+		logConfig = config.Log
+	}
+	log := newLogger(logConfig, options.verbose, stderr)
+	record := newRecord(started, arguments)
+	if configErr != nil {
+		record.refused(log, &sshauth.Refusal{Err: configErr})
+		return errRefused
+	}
+	cache := &idp.Cache{
+		Dir:     options.cacheDir,
+		Network: idp.Network{Getenv: hostVariable(config)},
+		TTL:     config.KeyCache.TTL, MaxStale: config.KeyCache.MaxStale,
+		MinRefresh: config.KeyCache.MinRefresh, Timeout: config.KeyCache.Timeout,
+		Warn: log.Warn,
+	}
+	authenticator := &sshauth.Authenticator{
+		Source:   &hostSource{folder: options.configDir, config: config, log: log},
+		Keys:     cache,
+		Userinfo: cache,
+	}
+	grant, err := authenticator.Authorize(ctx, arguments.user, key)
+	var line string
+	if err == nil {
+		line, err = grant.AuthorizedKeysLine()
+	}
+	if err != nil {
+		var refusal *sshauth.Refusal
+		if !errors.As(err, &refusal) {
+			refusal = &sshauth.Refusal{Err: err}
+		}
+		record.refused(log, refusal)
+		return errRefused
+	}
+	if _, err := fmt.Fprintln(stdout, line); err != nil {
+		return err
+	}
+	record.granted(log, grant)
+	return nil
+}
+
+// parseKey reads sshd's %k and %t.
+func parseKey(arguments *verifyArguments) (ssh.PublicKey, error) {
+	wire, err := base64.StdEncoding.Strict().DecodeString(arguments.key)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ssh.ParsePublicKey(wire)
+	if err != nil {
+		return nil, err
+	}
+	if key.Type() != arguments.keyType {
+		return nil, fmt.Errorf("expected a key of type %+q, got %+q", arguments.keyType, key.Type())
+	}
+	return key, nil
+}
+
+// hostVariable looks in config.yml's env_vars first: sshd starts us with next to no environment.
+func hostVariable(config *policy.Config) func(string) string {
+	return func(name string) string {
+		if value, ok := config.EnvVars[name]; ok {
+			return value
+		}
+		return os.Getenv(name)
+	}
+}
+
+func newLogger(config policy.Log, verbose bool, stderr io.Writer) *slog.Logger {
+	level := slog.LevelInfo
+	if config.Level != "" {
+		// ParseConfig let only known levels through.
+		_ = level.UnmarshalText([]byte(config.Level))
+	}
+	to := openLog(config.To, stderr)
+	if verbose {
+		level, to = slog.LevelDebug, stderr
+	}
+	return slog.New(slog.NewJSONHandler(asciiWriter{to}, &slog.HandlerOptions{Level: level}))
+}
