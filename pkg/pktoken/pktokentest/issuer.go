@@ -66,10 +66,24 @@ var rsaKey = sync.OnceValue(func() crypto.Signer {
 	return key
 })
 
+// Key is the issuer's key, for tokens that Sign cannot make.
+func (i *Issuer) Key() crypto.Signer { return i.key }
+
 // JWK is the issuer's public key, for changes before it goes into a set.
 func (i *Issuer) JWK(t testing.TB) map[string]any {
 	t.Helper()
-	key, err := jwk.Import(i.key.Public())
+	object := PublicJWK(t, i.key.Public())
+	object["alg"], object["use"] = i.Alg, "sig"
+	if i.Kid != "" {
+		object["kid"] = i.Kid
+	}
+	return object
+}
+
+// PublicJWK is a public key as a JWK with nothing else in it.
+func PublicJWK(t testing.TB, public crypto.PublicKey) map[string]any {
+	t.Helper()
+	key, err := jwk.Import(public)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,10 +94,6 @@ func (i *Issuer) JWK(t testing.TB) map[string]any {
 	var object map[string]any
 	if err := json.Unmarshal(encoded, &object); err != nil {
 		t.Fatal(err)
-	}
-	object["alg"], object["use"] = i.Alg, "sig"
-	if i.Kid != "" {
-		object["kid"] = i.Kid
 	}
 	return object
 }
