@@ -9,14 +9,18 @@ import (
 	"testing"
 	"time"
 
+	"opkssh/integration/issuer"
 	"opkssh/integration/process"
 	"opkssh/integration/provider"
 	"opkssh/integration/sshd"
+	"opkssh/pkg/pktoken/pktokentest"
 )
 
 // Host is a server with sshd, our program and a policy.
 type Host struct {
 	*sshd.Server
+
+	environment string // line of config.yml, once there is a certificate authority to trust
 }
 
 // Command is the line that hosts have in sshd_config.
@@ -29,9 +33,24 @@ const logFile = "/var/log/opkssh.log"
 // yet. lines go into sshd_config.
 func StartHost(t testing.TB, p *provider.Provider, expiration string, lines ...string) *Host {
 	t.Helper()
-	h := &Host{sshd.Start(t, sshd.Config{AuthorizedKeysCommand: Command, Lines: lines})}
-	h.InstallBinary(t, Opkssh(t), "opkssh")
+	h := StartEmptyHost(t, Command, lines...)
 	h.Trust(t, p, expiration)
+	return h
+}
+
+// StartIssuerHost is [StartHost] for identities that need no login.
+func StartIssuerHost(t testing.TB, i *issuer.Issuer, lines ...string) *Host {
+	t.Helper()
+	h := StartEmptyHost(t, Command, lines...)
+	h.Write(t, "providers", i.URL+" "+pktokentest.ClientID+" 24h\n")
+	return h
+}
+
+// StartEmptyHost believes nobody.
+func StartEmptyHost(t testing.TB, command string, lines ...string) *Host {
+	t.Helper()
+	h := &Host{Server: sshd.Start(t, sshd.Config{AuthorizedKeysCommand: command, Lines: lines})}
+	h.InstallBinary(t, Opkssh(t), "opkssh")
 	h.Config(t, "")
 	h.write(t, filepath.Join(h.LogDir, "opkssh.log"), "")
 	h.Chown(t, filepath.Join(h.LogDir, "opkssh.log"), sshd.CommandUser)
@@ -47,12 +66,14 @@ func (h *Host) Trust(t testing.TB, p *provider.Provider, expiration string) {
 		t.Fatal(err)
 	}
 	h.Write(t, "ca.pem", string(ca))
+	h.environment = "env_vars: {SSL_CERT_FILE: /etc/opk/ca.pem}\n"
+	h.Config(t, "")
 }
 
 // Config writes config.yml: what every host here needs, and more.
 func (h *Host) Config(t testing.TB, more string) {
 	t.Helper()
-	h.Write(t, "config.yml", "env_vars: {SSL_CERT_FILE: /etc/opk/ca.pem}\nlog: {to: "+logFile+"}\n"+more)
+	h.Write(t, "config.yml", h.environment+"log: {to: "+logFile+"}\n"+more)
 }
 
 // Write makes a file in /etc/opk, as Ansible would.

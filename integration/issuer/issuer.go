@@ -5,12 +5,14 @@ package issuer
 import (
 	"crypto"
 	"crypto/rand"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -25,7 +27,10 @@ import (
 type Issuer struct {
 	*pktokentest.Issuer
 
-	Discovery, JWKS atomic.Int64 // requests
+	Discovery, JWKS, Userinfo atomic.Int64 // requests
+
+	// Claims are the answers of the userinfo endpoint, by access token. They are set before the first login.
+	Claims map[string]map[string]any
 
 	server *httptest.Server
 }
@@ -39,11 +44,19 @@ func Start(t testing.TB) *Issuer {
 		switch r.URL.Path {
 		case "/.well-known/openid-configuration":
 			i.Discovery.Add(1)
-			_, _ = fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,"jwks_uri":%q}`,
-				i.URL, i.URL+"/auth", i.URL+"/token", i.URL+"/keys")
+			_, _ = fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":%q,"token_endpoint":%q,"jwks_uri":%q,"userinfo_endpoint":%q}`,
+				i.URL, i.URL+"/auth", i.URL+"/token", i.URL+"/keys", i.URL+"/userinfo")
 		case "/keys":
 			i.JWKS.Add(1)
 			_, _ = w.Write(pktokentest.JWKS(t, i.JWK(t)))
+		case "/userinfo":
+			i.Userinfo.Add(1)
+			claims, ok := i.Claims[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+			if !ok {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			_ = json.NewEncoder(w).Encode(claims)
 		default:
 			http.NotFound(w, r)
 		}

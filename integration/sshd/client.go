@@ -150,3 +150,11 @@ func NewIdentity(t testing.TB) Identity {
 	}
 	return Identity{File: file, AuthorizedKey: strings.TrimSuffix(string(line), "\n")}
 }
+
+// Forward connects standard input and output to a port of the server's 127.0.0.1 (ssh -W), and returns what comes back until the
+// other end closes or the connection is refused.
+func (c *Client) Forward(t testing.TB, user string, port int) Result {
+	t.Helper()
+	// A line that no SSH server likes, so that sshd at the far end closes.
+	return c.run(t, "GET / HTTP/1.0\r\n\r\n", []string{"ssh", "-F", c.Config, "-W", fmt.Sprintf("127.0.0.1:%d", port), user + "@" + HostName})
+}
