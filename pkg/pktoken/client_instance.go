@@ -178,3 +178,18 @@ func userKeyAlgorithm(public crypto.PublicKey) (string, error) {
 	}
 	return "", fmt.Errorf("user key: expected P-256 or Ed25519, got %T", public)
 }
+
+// verifyClient checks the user's own signature under the key that the token names.
+func (t *Token) verifyClient() (*userKey, error) {
+	if err := checkCritical(t.client.header); err != nil {
+		return nil, err
+	}
+	user, err := t.clientHeader()
+	if err != nil {
+		return nil, err
+	}
+	if err := verifySignature(user.alg, user.public, t.client.signingInput(t.payload64), t.client.signature); err != nil {
+		return nil, reject(ReasonClientSignature, "the signature of the user's key is false")
+	}
+	return user, nil
+}

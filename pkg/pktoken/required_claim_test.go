@@ -43,6 +43,8 @@ func TestRequiredClaims(t *testing.T) {
 
 		{"authenticated long ago", and(maxAge(time.Hour), claim("auth_time", now-3600), at(1)), refused},
 		{"authenticated an hour ago", and(maxAge(time.Hour), claim("auth_time", now-3600), at(0)), accepted},
+		{"authenticated in a minute", and(maxAge(time.Hour), claim("auth_time", now+60), at(0)), accepted},
+		{"authenticated in the future", and(maxAge(time.Hour), claim("auth_time", now+61), at(0)), refused},
 		{"auth_time missing", maxAge(time.Hour), refused},
 		{"auth_time a string", and(maxAge(time.Hour), claim("auth_time", "1800000000")), refused},
 		{"auth_time half a second", and(maxAge(time.Hour), claim("auth_time", raw("1800000000.5"))), refused},

@@ -1,6 +1,7 @@
 package pktoken
 
 import (
+	"context"
 	"encoding/json"
 	"math/big"
 	"strconv"
@@ -57,3 +58,35 @@ func integral(number string) (int64, bool) {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func (a *attempt) checkTimeClaims(context.Context) error {
+	var err error
+	if a.issuedAt, err = a.checkIssued(a.token.claims); err != nil {
+		return err
+	}
+	if a.expiresAt, err = requiredTime(a.token.claims, "exp"); err != nil {
+		return err
+	}
+	a.notBefore, _, err = timeClaim(a.token.claims, "nbf")
+	return err
+}
+
+// checkIssued requires `iat`, and that neither it nor `nbf` lies in the future.
+func (a *attempt) checkIssued(claims map[string]any) (time.Time, error) {
+	issued, err := requiredTime(claims, "iat")
+	if err != nil {
+		return issued, err
+	}
+	notBefore, _, err := timeClaim(claims, "nbf")
+	if err != nil {
+		return issued, err
+	}
+	latest := a.now.Add(clockSkew)
+	if issued.After(latest) {
+		return issued, mismatch(ReasonNotYetValid, "iat lies in the future", "at most "+stamp(latest), stamp(issued))
+	}
+	if notBefore.After(latest) {
+		return issued, mismatch(ReasonNotYetValid, "nbf lies in the future", "at most "+stamp(latest), stamp(notBefore))
+	}
+	return issued, nil
+}

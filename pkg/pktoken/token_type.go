@@ -1,6 +1,7 @@
 package pktoken
 
 import (
+	"context"
 	"fmt"
 	"strings"
 )
@@ -49,4 +50,32 @@ func describe(v any) string {
 		return "none"
 	}
 	return fmt.Sprint(v)
+}
+
+func (a *attempt) checkTokenType(context.Context) error {
+	return a.allowTokenType(a.token.provider.header, false)
+}
+
+// allowTokenType: access tokens only where the row asks for them, key-bound ID tokens where the row is of that kind, and
+// there nothing else, but for a refreshed token, which the provider need not bind again.
+func (a *attempt) allowTokenType(header map[string]any, refreshed bool) error {
+	typ, err := providerTokenType(header)
+	if err != nil {
+		return rejectCause(ReasonTokenType, "OP token", err)
+	}
+	keyBinding := a.row.Commitment == CommitmentKeyBinding
+	switch {
+	case header["alg"] == AlgorithmGQ256:
+		// The typ of a proof is the client's word. What the provider signed is held against the row by verifyGQ.
+		if typ != typeIDToken {
+			return mismatch(ReasonTokenType, "typ of a GQ256 proof", "JWT", describe(header["typ"]))
+		}
+	case typ == typeKeyBound && !keyBinding:
+		return reject(ReasonTokenType, "dpop+id_token is for providers with commitment=cnf")
+	case typ != typeKeyBound && keyBinding && !refreshed:
+		return mismatch(ReasonTokenType, "typ", "dpop+id_token", describe(header["typ"]))
+	case typ == typeATAccessToken && !a.row.AllowAccessTokenType:
+		return reject(ReasonTokenType, "at+jwt is an access token; the provider's row does not ask for typ=at+jwt")
+	}
+	return nil
 }

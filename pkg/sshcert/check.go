@@ -43,6 +43,9 @@ var signatureFormats = []string{ssh.KeyAlgoECDSA256, ssh.KeyAlgoED25519, ssh.Key
 // [*pktoken.RejectError].
 func (c *Certificate) Check(v *pktoken.Verified, user string, now time.Time) error {
 	cert := c.ssh
+	if v == nil || v.Token() == nil {
+		return refuse(ReasonCertificateKey, "there is no verified token", "", "")
+	}
 	if v.Token().Compact() != cert.Extensions[ExtensionPKToken] {
 		return refuse(ReasonCertificateKey, "the verified token is another one than the certificate's", "", "")
 	}

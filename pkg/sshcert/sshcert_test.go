@@ -273,6 +273,14 @@ func TestCheckAnotherToken(t *testing.T) {
 	wantReason(t, f.check(t, "root"), sshcert.ReasonCertificateKey)
 }
 
+func TestCheckNothingVerified(t *testing.T) {
+	f := alice(t)
+	for _, v := range []*pktoken.Verified{nil, {}} {
+		f.verified = v
+		wantReason(t, f.check(t, "root"), sshcert.ReasonCertificateKey)
+	}
+}
+
 func TestAuthorizedKeysLine(t *testing.T) {
 	f := alice(t)
 	key := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(f.signer.PublicKey())))
