@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the integration tests need on a Debian machine that has Go and make.
+# Installs what the tests need on a Debian machine that has Go and make.
 # It can be run again at any time: what is there is left alone.
 # No service is started now. At a later boot Debian starts ssh and glewlwyd, if they were installed here.
 set -eu
@@ -49,6 +49,7 @@ need() {
 		missing="$missing $*"
 	fi
 }
+need gcc gcc libc6-dev # the race detector
 need sshd openssh-server
 need ssh openssh-client
 need sftp openssh-client
