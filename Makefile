@@ -19,7 +19,7 @@ build:
 	CGO_ENABLED=0 $(GO) build $(RELEASE) -o bin/ ./cmd/opkssh ./cmd/verifier
 
 demo:
-	@$(GO) run ./cmd/demo $(if $(BROWSER),--browser)
+	@$(GO) run ./cmd/demo $(if $(filter 1,$(BROWSER)),--browser)
 
 test: setup lint unit cross integration
 
