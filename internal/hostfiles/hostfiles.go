@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -35,17 +36,29 @@ type File struct {
 
 // ReadSystem reads a file of the host. The file, and every folder on the way to it, must belong to root and be writable by
 // nobody else; symbolic links are followed where only root could have made them. A missing file gives an error that
-// wraps [fs.ErrNotExist], a file that is not to be trusted a [*Fault].
+// wraps [fs.ErrNotExist], a file that is not to be trusted a [*Fault], and so does a symbolic link to a missing file.
 func ReadSystem(path string) ([]byte, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	return readOwned(absolute, nil)
+	data, err := readOwned(absolute, nil)
+	return data, notEvenALink(absolute, err)
+}
+
+// notEvenALink lets a missing file be missing only where nothing has its name. Whoever made a link meant what is behind it to count,
+// a deny list perhaps: that the place behind it is not mounted must not pass for a host without one.
+func notEvenALink(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, statErr := os.Lstat(path); statErr == nil {
+			return &Fault{Path: path, Detail: "kind of file", Expected: "a file or folder", Got: "a symbolic link to a missing one"}
+		}
+	}
+	return err
 }
 
 // ReadSystemFolder reads the files in a folder whose names end in suffix, in the order of their names. A missing folder has
-// none. Files that cannot be read or trusted are left out, and their errors returned beside the others: one bad file
+// none, but a symbolic link to a missing one is a fault. Files that cannot be read or trusted are left out, and their errors returned beside the others: one bad file
 // harms only itself.
 func ReadSystemFolder(folder, suffix string) (files []File, faults []error) {
 	absolute, err := filepath.Abs(folder)
@@ -53,6 +66,7 @@ func ReadSystemFolder(folder, suffix string) (files []File, faults []error) {
 		return nil, []error{err}
 	}
 	names, err := listOwned(absolute, nil)
+	err = notEvenALink(absolute, err)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -162,6 +162,10 @@ func ownerFault(path string, st *unix.Stat_t) error {
 
 func fileKind(mode uint32) string {
 	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return "a regular file"
+	case unix.S_IFLNK:
+		return "a symbolic link"
 	case unix.S_IFDIR:
 		return "a directory"
 	case unix.S_IFIFO:

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package hostfiles
+
+// SystemProgram is supported on Unix systems alone.
+func SystemProgram(string) (resolved string, err error) { return "", errUnsupported }

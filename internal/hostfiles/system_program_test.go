@@ -1,0 +1,91 @@
+//go:build unix
+
+package hostfiles
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestOwnedProgram(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(t *testing.T, dir string) (path string)
+		owners  owners
+		want    string // the detail of a Fault, "" for dir/p
+	}{
+		{"a program", func(t *testing.T, dir string) string { return write(t, dir+"/p", "x", 0o755) }, me(), ""},
+		{"not readable", func(t *testing.T, dir string) string { return write(t, dir+"/p", "x", 0o111) }, me(), ""},
+		{"a link", func(t *testing.T, dir string) string { return symlink(t, write(t, dir+"/p", "x", 0o755), dir+"/l") }, me(), ""},
+		{"a link to a folder above", func(t *testing.T, dir string) string {
+			write(t, dir+"/p", "x", 0o755)
+			return symlink(t, dir, dir+"/l") + "/p"
+		}, me(), ""},
+		{"not executable", func(t *testing.T, dir string) string { return write(t, dir+"/p", "x", 0o644) }, me(), "mode"},
+		{"writable by the group", func(t *testing.T, dir string) string { return write(t, dir+"/p", "x", 0o775) }, me(), "mode"},
+		{"writable by others", func(t *testing.T, dir string) string { return write(t, dir+"/p", "x", 0o757) }, me(), "mode"},
+		{"folder writable by others", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/p", "x", 0o755)
+			chmod(t, dir+"/d", 0o757)
+			return path
+		}, me(), "mode"},
+		{"directly in a sticky folder", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/p", "x", 0o755)
+			chmod(t, dir+"/d", 0o777|os.ModeSticky)
+			return path
+		}, me(), "mode"},
+		{"a link into a loose folder", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/p", "x", 0o755)
+			chmod(t, dir+"/d", 0o777)
+			return symlink(t, path, dir+"/l")
+		}, me(), "mode"},
+		{"somebody else's", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/p", "x", 0o755)
+			strangers(t, path)
+			return path
+		}, nil, "owner"},
+		{"somebody else's link", func(t *testing.T, dir string) string {
+			write(t, dir+"/p", "x", 0o755)
+			link := symlink(t, "p", dir+"/l")
+			strangers(t, link)
+			return link
+		}, nil, "owner"},
+		{"a folder", func(t *testing.T, dir string) string { write(t, dir+"/d/p", "x", 0o755); return dir + "/d" }, me(), "kind of file"},
+		{"a FIFO", func(t *testing.T, dir string) string {
+			if err := unix.Mkfifo(dir+"/f", 0o700); err != nil {
+				t.Fatal(err)
+			}
+			return dir + "/f"
+		}, me(), "kind of file"},
+		{"a relative path", func(*testing.T, string) string { return "p" }, me(), "path"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := folder(t)
+			got, err := ownedProgram(test.prepare(t, dir), test.owners)
+			var fault *Fault
+			switch {
+			case test.want == "" && (err != nil || got != dir+"/p"):
+				t.Fatalf("expected %s, got %q, %v", dir+"/p", got, err)
+			case test.want != "" && (got != "" || !errors.As(err, &fault) || fault.Detail != test.want):
+				t.Fatalf("expected a fault in %s, got %q, %v", test.want, got, err)
+			}
+		})
+	}
+	if _, err := ownedProgram(folder(t)+"/p", me()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("expected that it does not exist, got %v", err)
+	}
+}
+
+func TestSystemProgram(t *testing.T) {
+	path := write(t, folder(t)+"/p", "x", 0o755)
+	strangers(t, path)
+	var fault *Fault
+	if _, err := SystemProgram(path); !errors.As(err, &fault) || fault.Detail != "owner" {
+		t.Errorf("expected a fault in owner, got %v", err)
+	}
+}
