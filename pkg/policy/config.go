@@ -33,7 +33,7 @@ type Config struct {
 	EnvVars  map[string]string // for plugins and for requests to providers
 	KeyCache KeyCache
 	Log      Log
-	// Chain are commands for keys that are not ours, as words. %u, %k and %t stand for sshd's, and %% for %.
+	// Chain are commands for keys that are not ours, as words. %u, %k, %t and %f stand for sshd's, and %% for %.
 	Chain [][]string
 }
 
@@ -266,8 +266,8 @@ func splitChain(command string) ([]string, error) {
 	}
 	for _, w := range words {
 		for _, after := range strings.Split(strings.ReplaceAll(w, "%%", ""), "%")[1:] {
-			if after == "" || strings.IndexByte("ukt", after[0]) < 0 {
-				return nil, errors.New("expected %u, %k, %t or %% in " + quoteShort(w))
+			if after == "" || strings.IndexByte("uktf", after[0]) < 0 {
+				return nil, errors.New("expected %u, %k, %t, %f or %% in " + quoteShort(w))
 			}
 		}
 	}

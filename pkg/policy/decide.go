@@ -29,6 +29,7 @@ type Decision struct {
 	Rule     Rule     // the rule that decided; its File and Line say where it stands
 	Options  []Option // for the authorized_keys line, or for the embedded server to enforce
 	Warnings []string // for the log, on one line of printable ASCII each
+	Plugin   string   // the name of the plugin that allowed where no rule did; Rule has no more than its File and Line then
 }
 
 // Decide says whether the person behind v may log in as r.User. Deny entries are looked at first and win over every rule. Then

@@ -123,7 +123,7 @@ func job(t *testing.T, issuer *pktokentest.Issuer, sub string) *pktoken.Verified
 		t.Fatal(err)
 	}
 	keys := pktokentest.KeySet(t, issuer)
-	token, err := client.BindGQ(issuer.IDToken(t, map[string]any{"aud": client.Commitment(), "sub": sub}), keys[issuer.URL], pktoken.CommitmentAudience)
+	token, err := client.BindGQ([]byte(issuer.IDToken(t, map[string]any{"aud": client.Commitment(), "sub": sub})), keys[issuer.URL], pktoken.CommitmentAudience)
 	if err != nil {
 		t.Fatal(err)
 	}

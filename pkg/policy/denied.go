@@ -30,6 +30,8 @@ const (
 	ReasonRuleExpired Reason = "rule-expired"
 	// ReasonNoRule: no rule fits.
 	ReasonNoRule Reason = "no-rule"
+	// ReasonPluginRequired: a plugin whose consent is required did not give it, see [Plugin]. Decide runs no plugin itself.
+	ReasonPluginRequired Reason = "plugin-required"
 )
 
 // Denied is every refusal of [Policy.Decide]. Expected and Got may be empty; File and Line name the entry or rule that came
@@ -39,7 +41,8 @@ type Denied struct {
 	Detail        string
 	Expected, Got string
 	File          string
-	Line          int // from 1; 0 where no line is known
+	Line          int    // from 1; 0 where no line is known
+	Plugin        string // the name of the plugin that denied, if one did
 }
 
 // Error gives the place, the reason, the detail, and what was expected and found, on one line of printable ASCII.

@@ -1,0 +1,91 @@
+package policy_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"opkssh/pkg/policy"
+)
+
+func TestParsePlugin(t *testing.T) {
+	for _, test := range []struct {
+		data string
+		want policy.Plugin
+	}{
+		{
+			"name: Example plugin\ncommand: /etc/opk/plugin.sh\n",
+			policy.Plugin{Name: "Example plugin", Command: []string{"/etc/opk/plugin.sh"}, Line: 2},
+		},
+		{
+			"# by hand\r\nmode: require\r\nname: 'hours'\r\ncommand: /opt/hours \"a b\" 'c $HOME' %u # d\r\n",
+			policy.Plugin{Name: "hours", Command: []string{"/opt/hours", "a b", "c $HOME", "%u"}, Require: true, Line: 4},
+		},
+		{"{command: /p, name: 7, mode: allow}", policy.Plugin{Name: "7", Command: []string{"/p"}, Line: 1}},
+		{"\uFEFFname: p\ncommand: /p\nmode:\n", policy.Plugin{Name: "p", Command: []string{"/p"}, Line: 2}},
+	} {
+		test.want.File = "10-p.yml"
+		got, err := policy.ParsePlugin("10-p.yml", []byte(test.data))
+		if err != nil || !reflect.DeepEqual(got, &test.want) {
+			t.Errorf("%q: expected %+v, got %+v, %v", test.data, test.want, got, err)
+		}
+	}
+}
+
+func TestBadPlugin(t *testing.T) {
+	for _, test := range []struct {
+		data string
+		line int
+	}{
+		{"", 0},
+		{"# nothing\n", 0},
+		{"name: p", 1},
+		{"command: /p", 1},
+		{"name:\ncommand: /p", 1},
+		{"name: ''\ncommand: /p", 1},
+		{"name: p\ncommand:", 1},
+		{"name: p\ncommand: ''", 2},
+		{"name: p\ncommand: p", 2},
+		{"name: p\ncommand: ./p", 2},
+		{"name: p\ncommand: \"/p 'x\"", 2},
+		{"name: p\ncommand: [/p, x]", 2},
+		{"name: \"a\\nb\"\ncommand: /p", 1},
+		{"name: p\ncommand: \"/p\\0\"", 2},
+		{"name: p\ncommand: /p\nmode: deny", 3},
+		{"name: p\ncommand: /p\nmode: Require", 3},
+		{"name: p\ncommand: /p\nmode: [require]", 3},
+		{"name: p\ncommand: /p\nmodes: require", 3},
+		{"name: p\ncommand: /p\nmode: require\nmode: allow", 4},
+		{"name: &a p\ncommand: /p", 1},
+		{"- name: p\n  command: /p", 1},
+		{"name: p\ncommand: /p\n---\nname: q\ncommand: /q", 3},
+		{"name: p\n\tcommand: /p", 0},
+		{strings.Repeat("# comment\n", policy.MaxConfigSize/10+1), 0},
+	} {
+		p, err := policy.ParsePlugin("10-p.yml", []byte(test.data))
+		var ce *policy.ConfigError
+		if p != nil || !errors.As(err, &ce) {
+			t.Errorf("%q: expected a ConfigError, got %+v, %v", test.data[:min(len(test.data), 80)], p, err)
+			continue
+		}
+		if ce.File != "10-p.yml" || ce.Detail == "" || test.line != 0 && ce.Line != test.line {
+			t.Errorf("%q: expected line %d, got %v", test.data, test.line, err)
+		}
+	}
+}
+
+func FuzzParsePlugin(f *testing.F) {
+	f.Add([]byte("name: p\ncommand: /p 'a b'\nmode: require\n"))
+	f.Add([]byte("{name: p, command: /p, mode: [x]}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := policy.ParsePlugin("p.yml", data)
+		var ce *policy.ConfigError
+		switch {
+		case err != nil && (p != nil || !errors.As(err, &ce)):
+			t.Fatalf("expected a ConfigError alone, got %+v, %v", p, err)
+		case err == nil && (p.Name == "" || len(p.Command) == 0 || !strings.HasPrefix(p.Command[0], "/") || p.Line < 1):
+			t.Fatalf("accepted %+v", p)
+		}
+	})
+}
