@@ -5,6 +5,7 @@ package sshauth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -18,6 +19,11 @@ import (
 type Configuration struct {
 	Providers []pktoken.Provider
 	Policy    *policy.Policy
+
+	// Home reads the rules of the requested user's home folder. It is asked for them only when the token and the certificate
+	// have been verified and the policy says no without them, since reading them may cost processes, one of them root's: a
+	// stranger must not be able to start these. nil: there are none, or Policy has them.
+	Home func(ctx context.Context) []policy.Rule
 }
 
 // Source finds the configuration for a login as user. It is asked only about certificates that carry a PK token, so that
@@ -44,6 +50,7 @@ type Authenticator struct {
 	Source   Source
 	Keys     pktoken.KeySet
 	Userinfo Userinfo         // nil: access tokens are not looked at
+	Judge    Judge            // nil: the rules decide alone
 	Now      func() time.Time // nil means time.Now
 }
 
@@ -137,7 +144,7 @@ func (a *Authenticator) Authorize(ctx context.Context, user string, key ssh.Publ
 	if warning != "" {
 		refusal.Warnings = append(refusal.Warnings, warning)
 	}
-	decision, err := configuration.Policy.Decide(verified, policy.Request{
+	decision, err := a.decide(ctx, configuration, verified, policy.Request{
 		User:                   user,
 		KeyFingerprint:         ssh.FingerprintSHA256(cert.SSH().Key),
 		CertificateFingerprint: ssh.FingerprintSHA256(cert.SSH()),
@@ -150,6 +157,23 @@ func (a *Authenticator) Authorize(ctx context.Context, user string, key ssh.Publ
 		User: user, Certificate: cert, Verified: verified, Decision: decision,
 		Warnings: append(refusal.Warnings, decision.Warnings...),
 	}, nil
+}
+
+// decide asks the policy, and once more with the rules of the home folder if a further rule can change the answer.
+func (c *Configuration) decide(ctx context.Context, v *pktoken.Verified, r policy.Request) (*policy.Decision, error) {
+	decision, err := c.Policy.Decide(v, r)
+	var denied *policy.Denied
+	if !errors.As(err, &denied) || !ruleMayHelp(denied.Reason) || c.Home == nil {
+		return decision, err
+	}
+	with := *c.Policy
+	with.Home = append(slices.Clip(with.Home), c.Home(ctx)...)
+	return with.Decide(v, r)
+}
+
+// ruleMayHelp is false for what the deny list says: no rule outweighs that.
+func ruleMayHelp(reason policy.Reason) bool {
+	return reason == policy.ReasonNoRule || reason == policy.ReasonRuleExpired || reason == policy.ReasonEmailNotVerified
 }
 
 // withUserinfo adds the claims that only the userinfo endpoint has. An endpoint that fails adds none: it can widen what a

@@ -36,7 +36,8 @@ var (
 )
 
 // Install makes s accept public keys that a grants, and nothing else. It fails rather than leave a server without
-// authentication: gliderlabs/ssh asks for none where no handler is set.
+// authentication: gliderlabs/ssh asks for none where no handler is set. The server's authentication handlers must stay as they
+// are afterwards.
 func (a *Auth) Install(s *gliderssh.Server) error {
 	if a.Authenticator == nil || a.Authenticator.Source == nil || a.Authenticator.Keys == nil {
 		return errors.New("gliderauth: an Authenticator with Source and Keys is required")
