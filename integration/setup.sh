@@ -58,8 +58,13 @@ need sqlite3 sqlite3
 need chromium chromium
 need strace strace
 need unshare util-linux
+need sudo sudo
 need node nodejs
 need npm npm
+# A name service without a server, for users that are not in /etc/passwd.
+if ! ls /usr/lib/libnss_extrausers.so.2 /usr/lib/*/libnss_extrausers.so.2 2>/dev/null | grep -q .; then
+	missing="$missing libnss-extrausers"
+fi
 
 if [ -n "$missing" ]; then
 	have apt-get || { say "apt-get not found; install by hand:$missing"; exit 1; }

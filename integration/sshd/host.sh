@@ -31,6 +31,17 @@ mount --bind "$dir/log" /var/log
 mount -t tmpfs -o mode=0755 run /run
 mkdir /run/sshd
 
+# /dev is this machine's but for log, where a test may listen: Server.SystemLog.
+mkdir /run/dev
+mount --rbind /dev /run/dev
+mount -t tmpfs -o mode=0755 dev /dev
+mkdir /dev/pts
+mount --bind /run/dev/pts /dev/pts
+ln -s /var/log/dev-log /dev/log
+for device in /run/dev/*; do
+	[ -e "/dev/${device##*/}" ] || [ "${device##*/}" = log ] || ln -s "$device" /dev/
+done
+
 # Last, because DIR may lie in one of them.
 mount --bind "$dir/home" /home
 mount --bind /home/root /root

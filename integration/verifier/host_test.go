@@ -4,7 +4,6 @@ package verifier_test
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -62,7 +61,7 @@ func (h *host) write(t *testing.T, name, text string) {
 	}
 }
 
-// answer is how a run ended. Log has the lines of standard error that are JSON, by their msg.
+// answer is how a run ended. Log has the lines of standard error that are JSON, by their msg: each is held to the schema.
 type answer struct {
 	stdout, stderr string
 	code           int
@@ -102,10 +101,15 @@ func runCommand(t *testing.T, cmd *exec.Cmd) *answer {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	a := &answer{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode(), log: map[string][]map[string]any{}}
+	return newAnswer(t, stdout.String(), stderr.String(), cmd.ProcessState.ExitCode())
+}
+
+func newAnswer(t *testing.T, stdout, stderr string, code int) *answer {
+	t.Helper()
+	a := &answer{stdout: stdout, stderr: stderr, code: code, log: map[string][]map[string]any{}}
 	for line := range strings.Lines(a.stderr) {
-		var record map[string]any
-		if json.Unmarshal([]byte(line), &record) == nil {
+		if strings.HasPrefix(line, "{") {
+			record := holdToSchema(t, line)
 			msg := fmt.Sprint(record["msg"])
 			a.log[msg] = append(a.log[msg], record)
 		}

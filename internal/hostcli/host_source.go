@@ -33,6 +33,9 @@ func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Con
 		c.Policy.System = append(c.Policy.System, rules...)
 		return problems
 	})
+	if s.config.HomePolicy {
+		c.Home = func(ctx context.Context) []policy.Rule { return s.homeRules(ctx, user) }
+	}
 	return c, nil
 }
 
@@ -49,18 +52,23 @@ func (s *hostSource) eachFile(name string, parse func(hostfiles.File) []policy.P
 		faults = append(faults, err)
 	}
 	for _, fault := range faults {
-		s.log.Warn("file left out", faultAttributes(fault)...)
+		s.logFault(fault)
 	}
-	logged := 0
+	var problems []policy.Problem
 	for _, f := range files {
-		for _, p := range parse(f) {
-			if logged++; logged <= maxProblems {
-				s.log.Warn("row left out", "file", p.File, "line", p.Line, "column", p.Column, "detail", p.Detail)
-			}
-		}
+		problems = append(problems, parse(f)...)
 	}
-	if logged > maxProblems {
-		s.log.Warn("more rows left out", "file", path, "number", logged-maxProblems)
+	s.logProblems(path, problems)
+}
+
+func (s *hostSource) logFault(err error) { s.log.Warn("file left out", faultAttributes(err)...) }
+
+func (s *hostSource) logProblems(path string, problems []policy.Problem) {
+	for _, p := range problems[:min(len(problems), maxProblems)] {
+		s.log.Warn("row left out", "file", p.File, "line", p.Line, "column", p.Column, "detail", p.Detail)
+	}
+	if more := len(problems) - maxProblems; more > 0 {
+		s.log.Warn("more rows left out", "file", path, "number", more)
 	}
 }
 

@@ -39,7 +39,7 @@ func usageError(err error) error {
 
 // Commands are the commands of hosts.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{verifyCommand()}
+	return []*cobra.Command{verifyCommand(), readHomeCommand(), lockCommand(), unlockCommand(), locksCommand()}
 }
 
 // Main runs the program verifier and returns its exit status.
@@ -65,10 +65,10 @@ func Main(args []string) int {
 		exit.code, exit.hint = exitUsage, "verifier --help"
 	}
 	if exit.text != "" {
-		fmt.Fprintf(os.Stderr, "verifier: %s\n", exit.text)
+		fmt.Fprintf(os.Stderr, "verifier: %s\n", printable(exit.text))
 	}
 	if exit.hint != "" {
-		fmt.Fprintf(os.Stderr, "hint: %s\n", exit.hint)
+		fmt.Fprintf(os.Stderr, "hint: %s\n", printable(exit.hint))
 	}
 	return exit.code
 }

@@ -3,12 +3,13 @@ package hostcli
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
-	"unicode/utf16"
 )
 
 const (
@@ -18,109 +19,115 @@ const (
 	syslogTimeout = 200 * time.Millisecond
 )
 
+// sink is where the log goes, a whole line at a time.
+type sink interface {
+	write(level slog.Level, line []byte) error
+}
+
 // openLog opens what log.to of config.yml names: syslog, stderr, a file by its absolute path, or auto, which is syslog where
 // there is one and else standard error. Where the destination is gone it falls back to standard error and says so once.
-func openLog(to string, stderr io.Writer) io.Writer {
+func openLog(to string, stderr io.Writer) sink {
 	switch to {
 	case "", "auto":
 		if _, err := os.Stat(syslogSocket); err != nil {
-			return stderr
+			return stderrSink{stderr}
 		}
-		return &fallbackWriter{to: &syslogWriter{}, fallback: stderr, name: syslogSocket}
+		return &fallbackSink{to: &syslogSink{}, fallback: stderr, name: syslogSocket}
 	case "syslog":
-		return &fallbackWriter{to: &syslogWriter{}, fallback: stderr, name: syslogSocket}
+		return &fallbackSink{to: &syslogSink{}, fallback: stderr, name: syslogSocket}
 	case "stderr":
-		return stderr
+		return stderrSink{stderr}
 	}
-	return &fallbackWriter{to: &fileWriter{path: to}, fallback: stderr, name: to}
+	return &fallbackSink{to: &fileSink{path: to}, fallback: stderr, name: to}
 }
 
-// asciiWriter takes JSON, in which only strings can hold other characters than ASCII, and writes these as \u escapes: a log is
-// read in terminals, where some of them change how the line looks.
-type asciiWriter struct{ to io.Writer }
+type stderrSink struct{ to io.Writer }
 
-func (w asciiWriter) Write(line []byte) (int, error) {
-	escaped := make([]byte, 0, len(line))
-	for _, r := range string(line) {
-		switch {
-		case r < 0x7f:
-			escaped = append(escaped, byte(r))
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, high, low)
-		default:
-			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+func (s stderrSink) write(_ slog.Level, line []byte) error {
+	_, err := s.to.Write(line)
+	return err
+}
+
+// fallbackSink goes over to standard error for good when the first sink fails. It returns the first sink's error all the same:
+// sshd throws away what stands on standard error.
+type fallbackSink struct {
+	to       sink
+	fallback io.Writer
+	name     string
+
+	mu     sync.Mutex
+	failed error
+}
+
+func (s *fallbackSink) write(level slog.Level, line []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		if s.failed = s.to.write(level, line); s.failed == nil {
+			return nil
 		}
+		_, _ = fmt.Fprintf(s.fallback, "log destination %s: %v: logging to standard error\n", s.name, s.failed)
 	}
-	if _, err := w.to.Write(escaped); err != nil {
-		return 0, err
-	}
-	return len(line), nil
+	_, _ = s.fallback.Write(line)
+	return s.failed
 }
 
-// fallbackWriter goes over to another writer for good when the first one fails.
-type fallbackWriter struct {
-	to, fallback io.Writer
-	name         string
-	failed       bool
-}
+// syslogSink sends one datagram a line to the local syslog or journal (RFC 3164, as syslog(3) writes it).
+type syslogSink struct{ conn net.Conn }
 
-func (w *fallbackWriter) Write(line []byte) (int, error) {
-	if !w.failed {
-		n, err := w.to.Write(line)
-		if err == nil {
-			return n, nil
-		}
-		w.failed = true
-		_, _ = fmt.Fprintf(w.fallback, "log destination %s: %v: logging to standard error\n", w.name, err)
+// authpriv is the facility LOG_AUTHPRIV of syslog(3).
+const authpriv = 10 << 3
+
+// severity is the level as syslog(3) counts: LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG.
+func severity(level slog.Level) int {
+	switch {
+	case level >= slog.LevelError:
+		return 3
+	case level >= slog.LevelWarn:
+		return 4
+	case level >= slog.LevelInfo:
+		return 6
 	}
-	return w.fallback.Write(line)
+	return 7
 }
 
-// syslogWriter sends one datagram a line to the local syslog or journal, facility authpriv (RFC 3164, as syslog(3) writes it).
-type syslogWriter struct{ conn net.Conn }
-
-// priority is LOG_AUTHPRIV (10) and LOG_INFO (6): the level of each record stands inside it.
-const priority = 10<<3 | 6
-
-func (w *syslogWriter) Write(line []byte) (int, error) {
-	if w.conn == nil {
+func (s *syslogSink) write(level slog.Level, line []byte) error {
+	if s.conn == nil {
 		conn, err := net.DialTimeout("unixgram", syslogSocket, syslogTimeout)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		w.conn = conn
+		s.conn = conn
 	}
-	if err := w.conn.SetWriteDeadline(time.Now().Add(syslogTimeout)); err != nil {
-		return 0, err
+	if err := s.conn.SetWriteDeadline(time.Now().Add(syslogTimeout)); err != nil {
+		return err
 	}
-	message := fmt.Sprintf("<%d>%s %s[%d]: %s", priority, time.Now().Format(time.Stamp), syslogTag, os.Getpid(), strings.TrimRight(string(line), "\n"))
-	if _, err := w.conn.Write([]byte(message)); err != nil {
-		return 0, err
-	}
-	return len(line), nil
+	_, err := fmt.Fprintf(s.conn, "<%d>%s %s[%d]: %s", authpriv|severity(level), time.Now().Format(time.Stamp), syslogTag, os.Getpid(),
+		strings.TrimRight(string(line), "\n"))
+	return err
 }
 
-// fileWriter appends lines to a file. Each is one write, so that lines of several processes do not mix.
-type fileWriter struct {
+// fileSink appends lines to a file. Each is one write, so that lines of several processes do not mix.
+type fileSink struct {
 	path string
 	file *os.File
 }
 
-func (w *fileWriter) Write(line []byte) (int, error) {
-	if w.file == nil {
-		if !filepath.IsAbs(w.path) {
-			return 0, fmt.Errorf("expected an absolute path, got %q", w.path)
+func (s *fileSink) write(_ slog.Level, line []byte) error {
+	if s.file == nil {
+		if !filepath.IsAbs(s.path) {
+			return fmt.Errorf("expected an absolute path, got %q", s.path)
 		}
-		file, err := os.OpenFile(w.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|openNoFollow, 0o600)
+		file, err := os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|openNoFollow, 0o600)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 			_ = file.Close()
-			return 0, fmt.Errorf("expected a regular file, got %v", info)
+			return fmt.Errorf("expected a regular file, got %v", info)
 		}
-		w.file = file
+		s.file = file
 	}
-	return w.file.Write(line)
+	_, err := s.file.Write(line)
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ import (
 	"opkssh/pkg/sshcert"
 )
 
-// verifyTimeout is the most that one verification takes, whatever hangs: sshd and the person wait for it.
+// verifyTimeout is the most that one verification takes without its plugins, whatever hangs: sshd and the person wait for it.
 const verifyTimeout = 5 * time.Second
 
 const (
@@ -55,7 +56,7 @@ Flags stand before USER only: USER and KEY come from the network.
   --config-dir DIR   folder with providers, auth_id and config.yml (default ` + defaultConfigDir + `)
   --cache-dir DIR    folder for the providers' keys, owned by the user that sshd runs this as
                      (default ` + defaultCacheDir + `)
-  -v, --verbose      log to standard error, at level debug
+  -v, --verbose      log at level debug, and to standard error unless sshd asks
 
 Exit status: 0 the line was printed, or the key is none of our business; 1 refused; 2 wrong usage.`,
 		Example: `  # in sshd_config
@@ -95,15 +96,23 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 	key, err := parseKey(arguments)
 	if err != nil {
 		debug("not a key that can be read: %v", err)
-		return nil
+		return runChain(ctx, options, arguments, stdout, stderr)
 	}
-	if _, err := sshcert.FromKey(key); err != nil {
+	cert, err := sshcert.FromKey(key)
+	if err != nil {
 		debug("%s key: %v", key.Type(), err)
-		return nil
+		return runChain(ctx, options, arguments, stdout, stderr)
 	}
 	// The context ends what listens to it; the alarm ends everything else. A refusal and no line on time are the same to sshd.
+	var opened atomic.Pointer[slog.Logger]
 	alarm := time.AfterFunc(verifyTimeout, func() {
-		_, _ = fmt.Fprintf(stderr, "verification took over %v\n", verifyTimeout)
+		// Perhaps it is the log that hangs.
+		time.AfterFunc(time.Second, func() { os.Exit(exitRefused) })
+		log := opened.Load()
+		if log == nil {
+			log = newLogger(policy.Log{}, options.verbose, stderr)
+		}
+		newRecord(started, arguments, cert).refused(log, &sshauth.Refusal{Err: errTimeout})
 		os.Exit(exitRefused)
 	})
 	defer alarm.Stop()
@@ -116,7 +125,8 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 		logConfig = config.Log
 	}
 	log := newLogger(logConfig, options.verbose, stderr)
-	record := newRecord(started, arguments)
+	opened.Store(log)
+	record := newRecord(started, arguments, cert)
 	if configErr != nil {
 		record.refused(log, &sshauth.Refusal{Err: configErr})
 		return errRefused
@@ -132,6 +142,7 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 		Source:   &hostSource{folder: options.configDir, config: config, log: log},
 		Keys:     cache,
 		Userinfo: cache,
+		Judge:    newHostPlugins(options.configDir, config, arguments, log, alarm),
 	}
 	grant, err := authenticator.Authorize(ctx, arguments.user, key)
 	var line string
@@ -146,11 +157,10 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 		record.refused(log, refusal)
 		return errRefused
 	}
-	if _, err := fmt.Fprintln(stdout, line); err != nil {
-		return err
-	}
-	record.granted(log, grant)
-	return nil
+	// First the log: nobody gets in without it.
+	record.granted(log, grant, options.cacheDir)
+	_, err = fmt.Fprintln(stdout, line)
+	return err
 }
 
 // parseKey reads sshd's %k and %t.
@@ -177,17 +187,4 @@ func hostVariable(config *policy.Config) func(string) string {
 		}
 		return os.Getenv(name)
 	}
-}
-
-func newLogger(config policy.Log, verbose bool, stderr io.Writer) *slog.Logger {
-	level := slog.LevelInfo
-	if config.Level != "" {
-		// ParseConfig let only known levels through.
-		_ = level.UnmarshalText([]byte(config.Level))
-	}
-	to := openLog(config.To, stderr)
-	if verbose {
-		level, to = slog.LevelDebug, stderr
-	}
-	return slog.New(slog.NewJSONHandler(asciiWriter{to}, &slog.HandlerOptions{Level: level}))
 }

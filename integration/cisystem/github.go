@@ -1,0 +1,104 @@
+package cisystem
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"opkssh/pkg/pktoken/pktokentest"
+)
+
+// The names of GitHub's side. Whoever uses [System.Variables] reaches the stand-in under them, through a proxy.
+const (
+	gitHubIssuer  = "https://token.actions.githubusercontent.com"
+	gitHubRunners = "run-actions-1-azure-eastus.actions.githubusercontent.com"
+)
+
+// GitHub is a stand-in for GitHub behind a proxy.
+type GitHub struct {
+	*System
+	Proxy  string // URL for HTTPS_PROXY
+	CAFile string // PEM, for SSL_CERT_FILE
+}
+
+// StartGitHub runs a GitHub that is reached under GitHub's names.
+func StartGitHub(t testing.TB) *GitHub {
+	t.Helper()
+	s := &System{t: t, Issuer: pktokentest.NewIssuer(t, gitHubIssuer, "RS256")}
+	s.serveJob("/23/idtoken/0f1e2d3c")
+	g := &GitHub{System: s, CAFile: filepath.Join(t.TempDir(), "ca.pem")}
+	server := httptest.NewUnstartedServer(s)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t, g.CAFile, "*.actions.githubusercontent.com")}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	proxy := httptest.NewServer(connectTo(server.Listener.Addr().String()))
+	t.Cleanup(proxy.Close)
+	g.Proxy = proxy.URL
+	s.Variables["ACTIONS_ID_TOKEN_REQUEST_URL"] = "https://" + gitHubRunners + s.requestPath + "?api-version=2.0"
+	s.Variables["HTTPS_PROXY"], s.Variables["SSL_CERT_FILE"] = g.Proxy, g.CAFile
+	return g
+}
+
+// certificate makes a self-signed certificate for name, and writes it to file.
+func certificate(t testing.TB, file, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test"}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// connectTo is a proxy (RFC 9110 §9.3.6) that leads to one address, whatever it is asked for.
+func connectTo(address string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		server, err := net.Dial("tcp", address)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer func() { _ = server.Close() }()
+		client, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = client.Close() }()
+		if _, err := io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+			return
+		}
+		go func() {
+			_, _ = io.Copy(server, buffered)
+			_ = server.(*net.TCPConn).CloseWrite()
+		}()
+		_, _ = io.Copy(client, server)
+	}
+}

@@ -1,0 +1,26 @@
+package hostcli
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"opkssh/internal/plugin"
+)
+
+// runChain answers for a key that is not ours with what the programs of config.yml's chain print. Without a chain, or with a
+// config.yml that cannot be used, it says nothing: sshd asks about each key that a client offers.
+func runChain(ctx context.Context, options verifyOptions, arguments *verifyArguments, stdout, stderr io.Writer) error {
+	config, err := readConfig(options.configDir)
+	if err != nil || len(config.Chain) == 0 {
+		return nil
+	}
+	alarm := time.AfterFunc(verifyTimeout, func() { os.Exit(exitRefused) })
+	defer alarm.Stop()
+	ctx, cancel := context.WithTimeout(ctx, verifyTimeout-500*time.Millisecond)
+	defer cancel()
+	chain := &plugin.Chain{Config: config, Log: newLogger(config.Log, options.verbose, stderr)}
+	_, err = stdout.Write(chain.Keys(ctx, arguments.user, arguments.key, arguments.keyType))
+	return err
+}

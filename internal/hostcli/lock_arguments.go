@@ -1,0 +1,154 @@
+package hostcli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/pkg/policy"
+)
+
+// lockArguments say whom to lock or unlock.
+type lockArguments struct {
+	subjects, claims, users, keys, keyFiles []string
+	issuer                                  string
+	untilNewLogin                           bool
+	before                                  string
+}
+
+func (a *lockArguments) register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&a.subjects, "sub", nil, "the person with this `SUBJECT` at --issuer")
+	flags.StringArrayVar(&a.claims, "claim", nil, "all whose token has `CLAIM:VALUE`, at --issuer or anywhere")
+	flags.StringVar(&a.issuer, "issuer", "", "the `URL` of the provider, for --sub and --claim")
+	flags.StringArrayVar(&a.keys, "key", nil, "the user key with this `FINGERPRINT`, SHA256:…")
+	flags.StringArrayVar(&a.keyFiles, "key-file", nil, "the user key in this `FILE`, NAME.pub or NAME-cert.pub")
+	flags.StringArrayVar(&a.users, "user", nil, "this `USER` of the host, for everyone")
+	flags.BoolVar(&a.untilNewLogin, "until-new-login", false, "until they have logged in anew: for emails and --sub")
+}
+
+var errNobody = &exitError{
+	text: "expected whom: an email address, --sub, --claim, --key, --key-file or --user",
+	hint: "add --help for examples", code: exitUsage,
+}
+
+// locks are the entries that are meant. now is for --until-new-login.
+func (a *lockArguments) locks(identities []string, now time.Time) ([]policy.Lock, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	before := now.UTC().Truncate(time.Second)
+	if a.before != "" {
+		at, err := time.Parse(time.RFC3339, a.before)
+		if err != nil {
+			return nil, fmt.Errorf("--before: expected a time such as 2026-11-20T09:00:00Z, got %q", a.before)
+		}
+		before = at.UTC().Truncate(time.Second)
+	}
+	var locks []policy.Lock
+	for _, identity := range identities {
+		identity = strings.TrimSpace(identity)
+		switch {
+		case !strings.Contains(identity, "@") || strings.Contains(identity, ":"):
+			return nil, a.notAnEmail(identity)
+		case a.untilNewLogin:
+			locks = append(locks, policy.Lock{Kind: policy.LockUntilNewLogin, Name: identity, Before: before})
+		default:
+			locks = append(locks, policy.Lock{Kind: policy.LockEmail, Name: identity})
+		}
+	}
+	for _, subject := range a.subjects {
+		if a.untilNewLogin {
+			locks = append(locks, policy.Lock{Kind: policy.LockUntilNewLogin, Name: subject, Before: before})
+			continue
+		}
+		locks = append(locks, policy.Lock{Kind: policy.LockEntry, Entry: policy.DenyEntry{Subject: subject, Issuer: a.issuer}})
+	}
+	for _, text := range a.claims {
+		lock, err := policy.ClaimLock(text, a.issuer)
+		if err != nil {
+			return nil, fmt.Errorf("--claim: %w", err)
+		}
+		locks = append(locks, lock)
+	}
+	for _, key := range a.keys {
+		locks = append(locks, policy.Lock{Kind: policy.LockEntry, Entry: policy.DenyEntry{Key: key}})
+	}
+	for _, file := range a.keyFiles {
+		fingerprint, err := fingerprintOf(file)
+		if err != nil {
+			return nil, err
+		}
+		locks = append(locks, policy.Lock{Kind: policy.LockEntry, Entry: policy.DenyEntry{Key: fingerprint}})
+	}
+	for _, user := range a.users {
+		locks = append(locks, policy.Lock{Kind: policy.LockUser, Name: user})
+	}
+	if len(locks) == 0 {
+		return nil, errNobody
+	}
+	for _, lock := range locks {
+		if err := lock.Check(); err != nil {
+			return nil, err
+		}
+	}
+	return locks, nil
+}
+
+// check looks at flags that make no sense together.
+func (a *lockArguments) check() error {
+	switch {
+	case a.before != "" && !a.untilNewLogin:
+		return errors.New("--before means something with --until-new-login alone")
+	case a.untilNewLogin && len(a.claims)+len(a.keys)+len(a.keyFiles)+len(a.users) > 0:
+		return errors.New("--until-new-login: expected email addresses or --sub alone")
+	case a.untilNewLogin && a.issuer != "":
+		return errors.New("--until-new-login: expected no --issuer: revoked_before counts for every provider")
+	case !a.untilNewLogin && len(a.subjects) > 0 && a.issuer == "":
+		return errors.New("--sub: expected --issuer beside it: a subject means nothing without its issuer")
+	case a.issuer != "" && len(a.subjects)+len(a.claims) == 0:
+		return errors.New("--issuer: expected --sub or --claim beside it")
+	}
+	return nil
+}
+
+func (a *lockArguments) notAnEmail(identity string) error {
+	hint := "name a subject with --sub SUBJECT --issuer URL, all with a claim with --claim CLAIM:VALUE, a user of this host with --user USER"
+	if a.untilNewLogin {
+		hint = "name a subject with --sub SUBJECT"
+	}
+	return &exitError{text: fmt.Sprintf("expected an email address, got %q", identity), hint: hint, code: exitUsage}
+}
+
+// maxKeyFile is far longer than a certificate.
+const maxKeyFile = 1 << 20
+
+// fingerprintOf is that of a user's key, as ssh-keygen -l shows it, also for its certificate: all its certificates are meant.
+func fingerprintOf(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	if err != nil {
+		return "", err
+	}
+	key, _, _, rest, err := ssh.ParseAuthorizedKey(data)
+	if err != nil || len(bytes.TrimSpace(rest)) > 0 {
+		return "", &exitError{
+			text: fmt.Sprintf("%s: expected one public key or certificate", file),
+			hint: "it is in NAME.pub or NAME-cert.pub beside the private key", code: exitRefused,
+		}
+	}
+	if certificate, ok := key.(*ssh.Certificate); ok {
+		key = certificate.Key
+	}
+	return ssh.FingerprintSHA256(key), nil
+}
