@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -140,11 +139,11 @@ func (c *Config) read(r yamlReader, root *yaml.Node) error {
 	return err
 }
 
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var envName = lazyRegexp(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func (c *Config) readEnvVars(r yamlReader) func(*yaml.Node) error {
 	return r.pairs(func(key, value *yaml.Node) error {
-		if !envName.MatchString(key.Value) {
+		if !envName().MatchString(key.Value) {
 			return r.fail(key, "expected the name of an environment variable, got %s", quoteShort(key.Value))
 		}
 		var s string

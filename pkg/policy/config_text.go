@@ -89,9 +89,9 @@ func (t *configText) end(n *yaml.Node) (int, error) {
 	rest := t.text[start:]
 	switch {
 	case n.Kind == yaml.ScalarNode && n.Style&yaml.DoubleQuotedStyle != 0:
-		return t.endOfMatch(n, start, doubleQuoted)
+		return t.endOfMatch(n, start, doubleQuoted())
 	case n.Kind == yaml.ScalarNode && n.Style&yaml.SingleQuotedStyle != 0:
-		return t.endOfMatch(n, start, singleQuoted)
+		return t.endOfMatch(n, start, singleQuoted())
 	case n.Kind == yaml.ScalarNode && n.Style == 0 && bytes.HasPrefix(rest, []byte(n.Value)):
 		return start + len(n.Value), nil
 	case n.Kind == yaml.ScalarNode:
@@ -105,12 +105,12 @@ func (t *configText) end(n *yaml.Node) (int, error) {
 }
 
 var (
-	doubleQuoted = regexp.MustCompile(`^"(?s:[^"\\]|\\.)*"`)
-	singleQuoted = regexp.MustCompile(`^'(?:[^']|'')*'`)
+	doubleQuoted = lazyRegexp(`^"(?s:[^"\\]|\\.)*"`)
+	singleQuoted = lazyRegexp(`^'(?:[^']|'')*'`)
 	// What stands between the values of a collection in brackets.
-	flowGap = regexp.MustCompile(`^(?:[ \t\r\n,:]|#[^\n]*)*`)
+	flowGap = lazyRegexp(`^(?:[ \t\r\n,:]|#[^\n]*)*`)
 	// What can follow a value on its line.
-	restOfLine = regexp.MustCompile(`^[ \t]*(,?)[ \t]*(?:#[^\n]*|\r)?(?:\n|$)`)
+	restOfLine = lazyRegexp(`^[ \t]*(,?)[ \t]*(?:#[^\n]*|\r)?(?:\n|$)`)
 )
 
 func (t *configText) endOfMatch(n *yaml.Node, start int, pattern *regexp.Regexp) (int, error) {
@@ -135,7 +135,7 @@ func (t *configText) endOfFlow(n *yaml.Node, start int) (int, error) {
 		}
 		at = max(at, end)
 	}
-	at += len(flowGap.Find(t.text[at:]))
+	at += len(flowGap().Find(t.text[at:]))
 	if at >= len(t.text) || t.text[at] != brackets[1] {
 		return 0, t.refuse(n, "this form")
 	}

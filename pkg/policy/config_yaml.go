@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +30,7 @@ func (e *ConfigError) Error() string {
 }
 
 // The parser has no type for its errors, only this text in front of them. It leaves it out for the first line.
-var yamlPosition = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?`)
+var yamlPosition = lazyRegexp(`^yaml: (?:line ([0-9]+): )?`)
 
 // parseYAML gives the one document of a file, or nil for an empty one.
 func parseYAML(file string, data []byte) (*yaml.Node, error) {
@@ -61,7 +60,7 @@ func parseYAML(file string, data []byte) (*yaml.Node, error) {
 // syntaxError says where the parser stopped. Its count of lines is one short for some faults.
 func syntaxError(file string, err error) *ConfigError {
 	e := &ConfigError{File: file, Line: 1, Detail: err.Error()}
-	if position := yamlPosition.FindStringSubmatch(e.Detail); position != nil {
+	if position := yamlPosition().FindStringSubmatch(e.Detail); position != nil {
 		e.Detail = e.Detail[len(position[0]):]
 		if line, err := strconv.Atoi(position[1]); err == nil {
 			e.Line = line

@@ -79,7 +79,7 @@ func (t *configText) insertFlow(n *yaml.Node, text string) ([]splice, error) {
 		return nil, err
 	}
 	before := t.text[t.lineOf(start):start]
-	rest := restOfLine.FindSubmatch(t.text[end:])
+	rest := restOfLine().FindSubmatch(t.text[end:])
 	if !isBlankText(before) || rest == nil {
 		return []splice{{end, end, ", " + text}}, nil
 	}
@@ -98,7 +98,7 @@ func (t *configText) insertBlock(n *yaml.Node, text string) ([]splice, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest := restOfLine.Find(t.text[end:])
+	rest := restOfLine().Find(t.text[end:])
 	if rest == nil {
 		return nil, t.refuse(all[len(all)-1][0], "something behind a value")
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -134,11 +133,11 @@ func (l Lock) item() string {
 	return yamlText(l.Name)
 }
 
-var yamlPlain = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$`)
+var yamlPlain = lazyRegexp(`^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$`)
 
 // yamlText leaves the quotes out where nobody would write them.
 func yamlText(s string) string {
-	if node := (&yaml.Node{Kind: yaml.ScalarNode, Value: s}); yamlPlain.MatchString(s) && node.ShortTag() == "!!str" {
+	if node := (&yaml.Node{Kind: yaml.ScalarNode, Value: s}); yamlPlain().MatchString(s) && node.ShortTag() == "!!str" {
 		return s
 	}
 	return yamlQuoted(s)

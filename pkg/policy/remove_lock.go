@@ -2,7 +2,6 @@ package policy
 
 import (
 	"bytes"
-	"regexp"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -16,7 +15,7 @@ func (t *configText) remove(root *yaml.Node, kind LockKind, index int) ([]splice
 	return t.removeBlock(list, index)
 }
 
-var beforeItem = regexp.MustCompile(`^ *- +$`)
+var beforeItem = lazyRegexp(`^ *- +$`)
 
 // removeBlock takes the lines of an entry.
 func (t *configText) removeBlock(list *yaml.Node, index int) ([]splice, error) {
@@ -27,10 +26,10 @@ func (t *configText) removeBlock(list *yaml.Node, index int) ([]splice, error) {
 	}
 	from := t.lineOf(start)
 	before := t.text[from:start]
-	rest := restOfLine.Find(t.text[end:])
+	rest := restOfLine().Find(t.text[end:])
 	alone := isBlankText(before)
 	if list.Kind == yaml.SequenceNode {
-		alone = beforeItem.Match(before)
+		alone = beforeItem().Match(before)
 	}
 	if !alone || rest == nil {
 		return nil, t.refuse(entry[0], "an entry that shares its line")
@@ -44,9 +43,9 @@ func (t *configText) removeBlock(list *yaml.Node, index int) ([]splice, error) {
 }
 
 var (
-	flowComma    = regexp.MustCompile(`^(?:[ \t\r\n]|#[^\n]*)*,`)
-	commaOnly    = regexp.MustCompile(`^[ \t]*,[ \t]*$`)
-	blanksBehind = regexp.MustCompile(`^[ \t]*`)
+	flowComma    = lazyRegexp(`^(?:[ \t\r\n]|#[^\n]*)*,`)
+	commaOnly    = lazyRegexp(`^[ \t]*,[ \t]*$`)
+	blanksBehind = lazyRegexp(`^[ \t]*`)
 )
 
 // removeFlow takes an entry from between brackets, with one comma.
@@ -60,7 +59,7 @@ func (t *configText) removeFlow(list *yaml.Node, index int) ([]splice, error) {
 		return nil, err
 	}
 	// One comma goes, too: of the last entry the one in front, which came with it.
-	comma := end + len(flowComma.Find(t.text[end:]))
+	comma := end + len(flowComma().Find(t.text[end:]))
 	followed := comma > end
 	previous := -1
 	if index > 0 {
@@ -69,24 +68,24 @@ func (t *configText) removeFlow(list *yaml.Node, index int) ([]splice, error) {
 		}
 	}
 	from := t.lineOf(start)
-	rest := restOfLine.FindSubmatch(t.text[end:])
+	rest := restOfLine().FindSubmatch(t.text[end:])
 	if isBlankText(t.text[from:start]) && rest != nil && (len(rest[1]) > 0) == followed {
 		lines := splice{from, end + len(rest[0]), ""}
 		if followed || previous < 0 {
 			return []splice{lines}, nil
 		}
-		at := previous + len(flowComma.Find(t.text[previous:start]))
+		at := previous + len(flowComma().Find(t.text[previous:start]))
 		return []splice{{at - 1, at, ""}, lines}, nil
 	}
 	switch {
-	case previous >= 0 && index == len(all)-1 && commaOnly.Match(t.text[previous:start]):
+	case previous >= 0 && index == len(all)-1 && commaOnly().Match(t.text[previous:start]):
 		return []splice{{previous, end, ""}}, nil
 	case followed:
-		blanks := len(blanksBehind.Find(t.text[comma:]))
+		blanks := len(blanksBehind().Find(t.text[comma:]))
 		return []splice{{start, end, ""}, {comma - 1, comma + blanks, ""}}, nil
 	case previous < 0:
 		return []splice{{start, end, ""}}, nil
 	}
-	at := previous + len(flowComma.Find(t.text[previous:start]))
+	at := previous + len(flowComma().Find(t.text[previous:start]))
 	return []splice{{at - 1, at, ""}, {start, end, ""}}, nil
 }

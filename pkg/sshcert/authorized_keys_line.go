@@ -3,7 +3,6 @@ package sshcert
 import (
 	"encoding/base64"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -36,10 +35,19 @@ func AuthorizedKeysLine(c *Certificate, options []Option) (string, error) {
 	return b.String(), nil
 }
 
-var optionName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+// isOptionName is ^[A-Za-z][A-Za-z0-9-]*$.
+func isOptionName(name string) bool {
+	isLetter := func(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }
+	for i := range len(name) {
+		if c := name[i]; !isLetter(c) && (i == 0 || c != '-' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return name != ""
+}
 
 func writeOption(b *strings.Builder, o Option) error {
-	if !optionName.MatchString(o.Name) || strings.EqualFold(o.Name, "cert-authority") || strings.EqualFold(o.Name, "principals") {
+	if !isOptionName(o.Name) || strings.EqualFold(o.Name, "cert-authority") || strings.EqualFold(o.Name, "principals") {
 		return fmt.Errorf("authorized_keys option: the name %+q cannot be written", o.Name)
 	}
 	fmt.Fprintf(b, ",%s", o.Name)

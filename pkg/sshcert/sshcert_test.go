@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -222,6 +223,20 @@ func manyPrincipals(n int) []string {
 		names = append(names, fmt.Sprintf("user%d", i))
 	}
 	return names
+}
+
+// TestPrincipalPattern: the check by hand is the expression that the specification gives and errors show.
+func TestPrincipalPattern(t *testing.T) {
+	pattern := regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+@-]{0,127}\$?$`)
+	names := []string{"", "$", "a$$", "a$b", "é", "\xff", strings.Repeat("a", 128), strings.Repeat("a", 129), strings.Repeat("a", 128) + "$", strings.Repeat("a", 128) + "$$"}
+	for c := range 256 {
+		names = append(names, string([]byte{byte(c)}), string([]byte{'a', byte(c)}), string([]byte{byte(c), '$'}), string([]byte{'a', byte(c), 'b'}))
+	}
+	for _, name := range names {
+		if got, want := sshcert.CheckPrincipals([]string{name}) == nil, pattern.MatchString(name); got != want {
+			t.Errorf("%q: expected %v, got %v", name, want, got)
+		}
+	}
 }
 
 func wantReason(t *testing.T, err error, want pktoken.Reason) {
