@@ -23,12 +23,12 @@ type hostSource struct {
 // harms only itself. What is left out is logged.
 func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Configuration, error) {
 	c := &sshauth.Configuration{Policy: &policy.Policy{Config: s.config}}
-	s.eachFile("providers", func(f hostfiles.File) []policy.Problem {
+	s.eachFile("providers", nil, func(f hostfiles.File) []policy.Problem {
 		rows, problems := policy.ParseProviders(f.Path, f.Data)
 		c.Providers = append(c.Providers, rows...)
 		return problems
 	})
-	s.eachFile("auth_id", func(f hostfiles.File) []policy.Problem {
+	s.eachFile("auth_id", func(line []byte) bool { return policy.MaybeRuleFor(line, user) }, func(f hostfiles.File) []policy.Problem {
 		rules, problems := policy.ParseRulesFor(f.Path, f.Data, user)
 		c.Policy.System = append(c.Policy.System, rules...)
 		return problems
@@ -42,10 +42,10 @@ func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Con
 // maxProblems bounds what one login logs about rows that cannot be used: `audit` lists them all.
 const maxProblems = 20
 
-func (s *hostSource) eachFile(name string, parse func(hostfiles.File) []policy.Problem) {
-	files, faults := hostfiles.ReadSystemFolder(filepath.Join(s.folder, name+".d"), ".conf")
+func (s *hostSource) eachFile(name string, keep func(line []byte) bool, parse func(hostfiles.File) []policy.Problem) {
+	files, faults := hostfiles.ReadSystemFolderRows(filepath.Join(s.folder, name+".d"), ".conf", keep)
 	path := filepath.Join(s.folder, name)
-	switch data, err := hostfiles.ReadSystem(path); {
+	switch data, err := hostfiles.ReadSystemRows(path, keep); {
 	case err == nil:
 		files = append([]hostfiles.File{{Path: path, Data: data}}, files...)
 	case !errors.Is(err, fs.ErrNotExist):

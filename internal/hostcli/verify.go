@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	runtimedebug "runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -86,8 +87,13 @@ Exit status: 0 the line was printed, or the key is none of our business; 1 refus
 	}
 }
 
+// verifyMemory is how much a verification may take before rubbish is collected: most end with less, and waste no time on it.
+const verifyMemory = 20 << 20
+
 func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArguments, stdout, stderr io.Writer) error {
 	started := time.Now()
+	runtimedebug.SetGCPercent(-1)
+	runtimedebug.SetMemoryLimit(verifyMemory)
 	debug := func(format string, values ...any) {
 		if options.verbose {
 			_, _ = fmt.Fprintf(stderr, format+"\n", values...)

@@ -12,7 +12,7 @@ var ErrBusy = errors.New("another program is editing the file")
 var ErrChanged = errors.New("the file was changed by another program meanwhile")
 
 // EditSystem replaces a file of the host by what edit makes of its content, and says whether there was anything to change. The
-// file is replaced as a whole by rename: readers see the old or the new one. It keeps its owner, group and mode. A missing one,
+// file is replaced as a whole by rename: readers see the old or the new one. It keeps its owner, group, mode and ACL. A missing one,
 // which edit gets as nil, gets those of the first file in its folder that like names, so that who reads those can read it;
 // without any, it is 0640 with the group of the folder. Of two programs that edit one file with EditSystem, the second gets
 // what the first wrote.

@@ -43,12 +43,13 @@ func editOwned(path string, allowed owners, like []string, edit func([]byte) ([]
 	if bytes.Equal(edited, old) {
 		return false, nil
 	}
+	example := path
 	if !existed {
-		if before, err = newFileStat(filepath.Dir(path), like); err != nil {
+		if before, example, err = newFileStat(filepath.Dir(path), like); err != nil {
 			return false, err
 		}
 	}
-	temporary, err := writeBeside(path, edited, before)
+	temporary, err := writeBeside(path, edited, before, example)
 	if err != nil {
 		return false, err
 	}
@@ -104,23 +105,25 @@ func sameFile(a, b unix.Stat_t) bool {
 	return a.Dev == b.Dev && a.Ino == b.Ino && a.Size == b.Size && a.Mtim == b.Mtim && a.Ctim == b.Ctim
 }
 
-// newFileStat is what a new file in folder shall have.
-func newFileStat(folder string, like []string) (st unix.Stat_t, err error) {
+// newFileStat is what a new file in folder shall have, and the file that is its example, or "".
+func newFileStat(folder string, like []string) (st unix.Stat_t, example string, err error) {
 	for _, name := range like {
-		if err := unix.Stat(filepath.Join(folder, name), &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+		example := filepath.Join(folder, name)
+		if err := unix.Stat(example, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
 			st.Uid, st.Mode = uint32(os.Geteuid()), st.Mode&0o644
-			return st, nil
+			return st, example, nil
 		}
 	}
 	if err := unix.Lstat(folder, &st); err != nil {
-		return st, &fs.PathError{Op: "lstat", Path: folder, Err: err}
+		return st, "", &fs.PathError{Op: "lstat", Path: folder, Err: err}
 	}
 	st.Uid, st.Mode = uint32(os.Geteuid()), editMode
-	return st, nil
+	return st, "", nil
 }
 
-// writeBeside writes a file in the folder of path, durably, with the owner, group and mode of like.
-func writeBeside(path string, data []byte, like unix.Stat_t) (name string, err error) {
+// writeBeside writes a file in the folder of path, durably, with the owner, group and mode of like, and the access control list
+// of example, if one is named: without it the verifier may not be able to read what it has read so far.
+func writeBeside(path string, data []byte, like unix.Stat_t, example string) (name string, err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return "", err
@@ -131,6 +134,10 @@ func writeBeside(path string, data []byte, like unix.Stat_t) (name string, err e
 	if err == nil {
 		err = file.Chown(int(like.Uid), int(like.Gid))
 	}
+	if err == nil && example != "" {
+		err = copyAccess(example, file)
+	}
+	// The mode last: with a list, its bits for the group are the list's mask.
 	if err == nil {
 		err = file.Chmod(fs.FileMode(like.Mode) & fs.ModePerm)
 	}

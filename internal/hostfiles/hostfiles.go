@@ -37,12 +37,16 @@ type File struct {
 // ReadSystem reads a file of the host. The file, and every folder on the way to it, must belong to root and be writable by
 // nobody else; symbolic links are followed where only root could have made them. A missing file gives an error that
 // wraps [fs.ErrNotExist], a file that is not to be trusted a [*Fault], and so does a symbolic link to a missing file.
-func ReadSystem(path string) ([]byte, error) {
+func ReadSystem(path string) ([]byte, error) { return ReadSystemRows(path, nil) }
+
+// ReadSystemRows is [ReadSystem] for a file of which few lines matter: those for which keep is false may come back empty, so
+// that a file of a hundred thousand rows costs neither memory nor time. nil keeps all. keep must not hold on to the line.
+func ReadSystemRows(path string, keep func(line []byte) bool) ([]byte, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	data, err := readOwned(absolute, nil)
+	data, err := readOwnedRows(absolute, nil, keep)
 	return data, notEvenALink(absolute, err)
 }
 
@@ -61,6 +65,11 @@ func notEvenALink(path string, err error) error {
 // none, but a symbolic link to a missing one is a fault. Files that cannot be read or trusted are left out, and their errors returned beside the others: one bad file
 // harms only itself.
 func ReadSystemFolder(folder, suffix string) (files []File, faults []error) {
+	return ReadSystemFolderRows(folder, suffix, nil)
+}
+
+// ReadSystemFolderRows is [ReadSystemFolder] with the files read as by [ReadSystemRows].
+func ReadSystemFolderRows(folder, suffix string, keep func(line []byte) bool) (files []File, faults []error) {
 	absolute, err := filepath.Abs(folder)
 	if err != nil {
 		return nil, []error{err}
@@ -78,7 +87,7 @@ func ReadSystemFolder(folder, suffix string) (files []File, faults []error) {
 			continue
 		}
 		path := filepath.Join(absolute, name)
-		data, err := readOwned(path, nil)
+		data, err := readOwnedRows(path, nil, keep)
 		if err != nil {
 			faults = append(faults, err)
 			continue

@@ -9,6 +9,6 @@ var errUnsupported = errors.New("reading a host's files is supported on Unix sys
 
 type owners []uint32
 
-func readOwned(string, owners) ([]byte, error) { return nil, errUnsupported }
+func readOwnedRows(string, owners, func([]byte) bool) ([]byte, error) { return nil, errUnsupported }
 
 func listOwned(string, owners) ([]string, error) { return nil, errUnsupported }

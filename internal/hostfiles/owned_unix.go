@@ -3,9 +3,7 @@
 package hostfiles
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,7 +19,9 @@ type owners []uint32
 func (o owners) has(uid uint32) bool { return uid == 0 || slices.Contains(o, uid) }
 
 // readOwned reads an absolute path that its owners alone could have written.
-func readOwned(path string, allowed owners) ([]byte, error) {
+func readOwned(path string, allowed owners) ([]byte, error) { return readOwnedRows(path, allowed, nil) }
+
+func readOwnedRows(path string, allowed owners, keep func(line []byte) bool) ([]byte, error) {
 	resolved, err := resolveOwned(path, allowed)
 	if err != nil {
 		return nil, err
@@ -46,13 +46,7 @@ func readOwned(path string, allowed owners) ([]byte, error) {
 	if st.Size > MaxSize {
 		return nil, &Fault{Path: resolved, Detail: "size", Expected: "at most 64 MiB", Got: fmt.Sprintf("%d bytes", st.Size)}
 	}
-	// One read of the size that was seen: what is appended meanwhile counts for the next login.
-	data := make([]byte, st.Size)
-	n, err := io.ReadFull(file, data)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return data[:n], nil
+	return readRows(file, st.Size, keep)
 }
 
 func listOwned(folder string, allowed owners) ([]string, error) {

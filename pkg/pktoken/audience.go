@@ -39,7 +39,7 @@ func (a *attempt) checkAudience(claims map[string]any) error {
 	}
 	switch a.row.Commitment {
 	case CommitmentAudience, CommitmentGQ:
-		if !aud.single {
+		if !aud.single && (!a.row.AllowAudienceArray || len(aud.values) != 1) {
 			return mismatch(ReasonAudience, "aud", "a single string", "an array")
 		}
 	}

@@ -13,6 +13,9 @@ func (a *attempt) checkCommitment(context.Context) error {
 		got = a.token.claims["nonce"]
 	case CommitmentAudience:
 		got = a.token.claims["aud"]
+		if list, ok := got.([]any); ok && a.row.AllowAudienceArray && len(list) == 1 {
+			got = list[0]
+		}
 	case CommitmentGQ:
 		got = a.token.provider.header["cic"]
 	case CommitmentKeyBinding:

@@ -78,6 +78,7 @@ type Provider struct {
 	Expiry     Expiry
 
 	AllowAccessTokenType bool               // `typ` at+jwt too
+	AllowAudienceArray   bool               // an array of one string too, where Commitment wants `aud` to be a single string
 	Require              []ClaimRequirement // all of them
 	ACR                  string             // the claim `acr` (OpenID Connect Core §2), if not empty
 	MaxAuthAge           time.Duration      // most time since `auth_time` (OpenID Connect Core §2), if not zero

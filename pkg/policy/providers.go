@@ -14,6 +14,7 @@ import (
 //
 //	commitment=nonce|aud|gq|cnf   where the token commits to the key; without it, aud for GitHub and Forgejo Actions, else nonce
 //	typ=at+jwt                    access tokens (RFC 9068) are believed too
+//	aud=array                     for commitment=aud and gq: `aud` may be an array of one string, as Kubernetes writes it
 //	require=CLAIM:VALUE           the token must hold it; may be repeated
 //	acr=VALUE                     the token's `acr`
 //	max-auth-age=DURATION         most time since `auth_time`
@@ -107,6 +108,11 @@ func setProviderOption(p *pktoken.Provider, name, value string) (err error) {
 			return fmt.Errorf("typ: expected at+jwt, got %s", quoteShort(value))
 		}
 		p.AllowAccessTokenType = true
+	case "aud":
+		if value != "array" {
+			return fmt.Errorf("aud: expected array, got %s", quoteShort(value))
+		}
+		p.AllowAudienceArray = true
 	case "require":
 		claim, want, err := splitClaim(value)
 		if err != nil {
@@ -122,7 +128,7 @@ func setProviderOption(p *pktoken.Provider, name, value string) (err error) {
 			return fmt.Errorf("max-auth-age: %w", err)
 		}
 	default:
-		return unknownName("option", name, []string{"commitment", "typ", "require", "acr", "max-auth-age"})
+		return unknownName("option", name, []string{"commitment", "typ", "aud", "require", "acr", "max-auth-age"})
 	}
 	return nil
 }

@@ -42,6 +42,10 @@ func TestParseProviders(t *testing.T) {
 		},
 		{op + " x oidc commitment=aud", pktoken.Provider{Issuer: op, ClientID: "x", Commitment: pktoken.CommitmentAudience}},
 		{op + " OPENPUBKEY-PKTOKEN:infra oidc commitment=gq", pktoken.Provider{Issuer: op, ClientID: "OPENPUBKEY-PKTOKEN:infra", Commitment: pktoken.CommitmentGQ}},
+		{
+			op + " x oidc commitment=gq aud=array",
+			pktoken.Provider{Issuer: op, ClientID: "x", Commitment: pktoken.CommitmentGQ, AllowAudienceArray: true},
+		},
 		{op + " x oidc commitment=cnf", pktoken.Provider{Issuer: op, ClientID: "x", Commitment: pktoken.CommitmentKeyBinding}},
 		{
 			op + " x oidc typ=at+jwt acr=mfa max-auth-age=1h require=hd:example.com require=email_verified:true 'require=g:a b:c' " +
@@ -96,6 +100,9 @@ func TestBadProviders(t *testing.T) {
 		"https://op.example.com client 24h commitment=nonce commitment=aud",
 		"https://op.example.com client 24h typ=jwt",
 		"https://op.example.com client 24h typ=at+jwt typ=at+jwt",
+		"https://op.example.com client 24h aud=list",
+		"https://op.example.com client 24h aud=",
+		"https://op.example.com client 24h aud=array aud=array",
 		"https://op.example.com client 24h require=hd",
 		"https://op.example.com client 24h require=hd:",
 		"https://op.example.com client 24h require=:x",

@@ -59,7 +59,7 @@ func ParseRules(file string, data []byte) ([]Rule, []Problem) {
 // gives those of rows that have it, and of rows whose first word cannot be read and does not begin like another's.
 func ParseRulesFor(file string, data []byte, principal string) ([]Rule, []Problem) {
 	return parseRules(file, data,
-		func(line []byte) bool { return maybeFor(line, principal) },
+		func(line []byte) bool { return MaybeRuleFor(line, principal) },
 		func(p string) bool { return p == principal })
 }
 
@@ -88,9 +88,10 @@ func parseRules(file string, data []byte, worth func([]byte) bool, wanted func(s
 	return rules, problems
 }
 
-// maybeFor is false only for a line whose first word already differs from principal before any quote, backslash or control
+// MaybeRuleFor is for reading a large file: lines for which it is false give [ParseRulesFor] nothing, and might as well be empty. It
+// is false only for a line whose first word already differs from principal before any quote, backslash or control
 // character, and for comments. It allocates nothing.
-func maybeFor(line []byte, principal string) bool {
+func MaybeRuleFor(line []byte, principal string) bool {
 	start := 0
 	for start < len(line) && isBlank(line[start]) {
 		start++

@@ -1,0 +1,65 @@
+package hostfiles
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// readableFor gives one more user the right to read a file, as `setfacl -m u:UID:r` does (acl(5)).
+func readableFor(t *testing.T, path string, uid uint32) []byte {
+	t.Helper()
+	const version, userObject, user, groupObject, mask, other, nobody = 2, 0x01, 0x02, 0x04, 0x10, 0x20, 0xffffffff
+	list := binary.LittleEndian.AppendUint32(nil, version)
+	for _, entry := range []struct {
+		tag, rights uint16
+		id          uint32
+	}{{userObject, 6, nobody}, {user, 4, uid}, {groupObject, 0, nobody}, {mask, 4, nobody}, {other, 0, nobody}} {
+		list = binary.LittleEndian.AppendUint16(list, entry.tag)
+		list = binary.LittleEndian.AppendUint16(list, entry.rights)
+		list = binary.LittleEndian.AppendUint32(list, entry.id)
+	}
+	if err := unix.Setxattr(path, accessAttributes[0], list, 0); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func accessListOf(t *testing.T, path string) []byte {
+	t.Helper()
+	value := make([]byte, 1<<10)
+	n, err := unix.Getxattr(path, accessAttributes[0], value)
+	if err != nil && !errors.Is(err, unix.ENODATA) {
+		t.Fatal(err)
+	}
+	return value[:max(n, 0)]
+}
+
+// TestEditKeepsTheAccessList: where the verifier's user reads a file by its access control list, a lock must not lock out everyone.
+func TestEditKeepsTheAccessList(t *testing.T) {
+	dir := folder(t)
+	path := write(t, dir+"/f", "a", 0o600)
+	probe := write(t, dir+"/probe", "", 0o600)
+	if _, err := unix.Getxattr(probe, accessAttributes[0], nil); errors.Is(err, unix.ENOTSUP) {
+		t.Log("the file system has no access control lists: nothing can be lost")
+		return
+	}
+	want := readableFor(t, path, 4711)
+	for _, file := range []string{path, dir + "/new"} {
+		changed, err := editOwned(file, me(), []string{"f"}, func([]byte) ([]byte, error) { return []byte("b"), nil })
+		if err != nil || !changed {
+			t.Fatalf("%s: expected a change, got %v, %v", file, changed, err)
+		}
+		if got := accessListOf(t, file); !bytes.Equal(got, want) {
+			t.Errorf("%s: expected the list %x, got %x", file, want, got)
+		}
+		info, err := os.Stat(file)
+		if err != nil || info.Mode().Perm() != 0o640 {
+			t.Errorf("%s: expected mode 0640, got %v, %v", file, info.Mode(), err)
+		}
+	}
+}
