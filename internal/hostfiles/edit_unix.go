@@ -70,7 +70,11 @@ func resolveForEdit(path string, allowed owners) (string, error) {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return resolved, err
 	}
-	if _, err := os.Lstat(path); err == nil {
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode()&fs.ModeSymlink == 0 {
+			// Another edit has made it just now.
+			return resolveOwned(path, allowed)
+		}
 		// A symbolic link that leads nowhere: whoever made it meant another file than a new one.
 		return "", &Fault{Path: path, Detail: "kind of file", Expected: "a regular file", Got: "a symbolic link to a missing one"}
 	}
