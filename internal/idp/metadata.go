@@ -25,6 +25,7 @@ type Metadata struct {
 	CodeChallengeMethodsSupported     []string
 	TokenEndpointAuthMethodsSupported []string
 	IDTokenSigningAlgValuesSupported  []string
+	DPoPSigningAlgValuesSupported     []string // RFC 9449 §5.1
 
 	// AuthorizationResponseIss: the provider sends `iss` with the authorization response (RFC 9207).
 	AuthorizationResponseIss bool
@@ -114,6 +115,7 @@ func (d *discoveryDocument) metadata() (*Metadata, error) {
 		"code_challenge_methods_supported":      &m.CodeChallengeMethodsSupported,
 		"token_endpoint_auth_methods_supported": &m.TokenEndpointAuthMethodsSupported,
 		"id_token_signing_alg_values_supported": &m.IDTokenSigningAlgValuesSupported,
+		"dpop_signing_alg_values_supported":     &m.DPoPSigningAlgValuesSupported,
 	} {
 		if *field, err = d.list(name); err != nil {
 			return nil, err

@@ -83,6 +83,8 @@ func (c *Cache) userinfo(ctx context.Context, issuer, accessToken string) ([]byt
 	if recent(f.lastAttempt(name), c.now(), userinfoBackOff) {
 		return nil, &Error{Reason: ReasonBusy, URL: issuer, Detail: "userinfo was asked a moment ago, in vain"}
 	}
+	// After a failure too: whoever has a token for a host can offer it with any number of access tokens, each of which leaves files.
+	defer c.sweepUserinfo(f)
 	attemptErr := f.recordAttempt(name, c.now())
 	at := c.now()
 	answer, err = c.fetchUserinfo(ctx, issuer, accessToken)
@@ -99,7 +101,6 @@ func (c *Cache) userinfo(ctx context.Context, issuer, accessToken string) ([]byt
 	if err != nil {
 		c.warnFolder(err)
 	}
-	c.sweepUserinfo(f)
 	return answer, nil
 }
 

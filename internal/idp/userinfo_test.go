@@ -235,3 +235,44 @@ func TestUserinfoIsSwept(t *testing.T) {
 		}
 	}
 }
+
+// TestUserinfoIsSweptAfterFailures: false access tokens fill no disk.
+func TestUserinfoIsSweptAfterFailures(t *testing.T) {
+	op, dir := newProvider(t), t.TempDir()
+	now := &clock{now: time.Now()}
+	op.set(userinfoPath, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	c := op.newCache(dir, now)
+	ask := func(token string) {
+		t.Helper()
+		_, err := c.Userinfo(context.Background(), op.issuer, token, "alice")
+		wantReason(t, err, idp.ReasonStatus)
+	}
+	files := func() []string {
+		t.Helper()
+		names, err := filepath.Glob(filepath.Join(dir, "userinfo-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+	for i := range 5 {
+		ask(fmt.Sprint("token", i))
+	}
+	old := now.Now().Add(-time.Hour)
+	left := files()
+	if len(left) == 0 {
+		t.Fatal("expected files, got none")
+	}
+	for _, file := range left {
+		if err := os.Chtimes(file, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now.move(2 * time.Minute)
+	ask("token")
+	for _, file := range left {
+		if _, err := os.Lstat(file); err == nil {
+			t.Errorf("left: %s", file)
+		}
+	}
+}

@@ -90,9 +90,10 @@ func (v *Verified) WithUserinfo(userinfo map[string]any) (*Verified, error) {
 	}
 	claims := maps.Clone(userinfo)
 	maps.Copy(claims, v.claims)
-	email, has := v.claims["email"].(string)
+	own, has := v.claims["email"]
+	email, single := own.(string)
 	switch {
-	case has && userinfo["email"] != email:
+	case has && (!single || userinfo["email"] != email):
 		keepMember(claims, v.claims, "email_verified")
 	case !has:
 		keepMember(claims, userinfo, "email_verified")

@@ -142,6 +142,8 @@ func TestWithUserinfo(t *testing.T) {
 			object{"sub": "user-1", "email": "mallory@example.com"}, true, "mallory@example.com", false},
 		{"both verified, emails differ", object{"email": "alice@example.com", "email_verified": true},
 			object{"sub": "user-1", "email": "bob@example.com", "email_verified": false}, true, "alice@example.com", true},
+		{"verified is said of one email, the ID token has several", object{"email": []string{"alice@example.com"}},
+			object{"sub": "user-1", "email": "mallory@example.com", "email_verified": true}, true, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := verified(t, c.id)
