@@ -122,6 +122,8 @@ func TestEveryFieldIsTestedAndDocumented(t *testing.T) {
 	h = newHost(t)
 	h.write(t, "config.yml", "log: {to: stderr, level: debug}\nchain: [/bin/false, "+h.config+"/missing]\n")
 	take(h.verify(t, "bob", id.Signer.PublicKey()))
+	h.write(t, "config.yml", "chain: [\n")
+	take(run(t, append([]string{"verify", "-v"}, h.arguments("bob", id.Signer.PublicKey())[1:]...)...))
 
 	page, err := os.ReadFile("../../docs/audit-log.md")
 	check(t, err)

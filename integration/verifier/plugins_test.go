@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -347,5 +348,20 @@ func TestOpenPolicyAgent(t *testing.T) {
 	wantReason(t, a, "plugin-required")
 	if len(a.log["plugin said"]) == 0 {
 		t.Errorf("expected curl's words in the log, got\n%s", a.stderr)
+	}
+}
+
+// TestCommandLineIsHidden: while the verifier runs, other users of the host cannot read the certificate in the process list.
+func TestCommandLineIsHidden(t *testing.T) {
+	h := newHost(t)
+	seen := filepath.Join(t.TempDir(), "cmdline")
+	h.plugin(t, "look", "require", "cat /proc/$PPID/cmdline >"+seen+"; echo allow")
+	id := h.issuer.Login(t, alice)
+	wantLine(t, h.verify(t, "alice", id.Certificate), id)
+	commandLine, err := os.ReadFile(seen)
+	check(t, err)
+	key := base64.StdEncoding.EncodeToString(id.Certificate.Marshal())
+	if !bytes.Contains(commandLine, []byte("alice")) || bytes.Contains(commandLine, []byte(key[:100])) || bytes.Contains(commandLine, []byte(key[len(key)-100:])) {
+		t.Errorf("the command line shows the certificate: %q", commandLine)
 	}
 }

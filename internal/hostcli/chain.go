@@ -7,13 +7,19 @@ import (
 	"time"
 
 	"opkssh/internal/plugin"
+	"opkssh/pkg/policy"
 )
 
-// runChain answers for a key that is not ours with what the programs of config.yml's chain print. Without a chain, or with a
-// config.yml that cannot be used, it says nothing: sshd asks about each key that a client offers.
+// runChain answers for a key that is not ours with what the programs of config.yml's chain print. Without a chain it says nothing:
+// sshd asks about each key that a client offers. Only a config.yml that cannot be used is worth a line in the log, since people
+// whom a chain would let in stay outside.
 func runChain(ctx context.Context, options verifyOptions, arguments *verifyArguments, stdout, stderr io.Writer) error {
 	config, err := readConfig(options.configDir)
-	if err != nil || len(config.Chain) == 0 {
+	if err != nil {
+		newLogger(policy.Log{}, options.verbose, stderr).Warn("chain: not asked", "error", err.Error())
+		return nil
+	}
+	if len(config.Chain) == 0 {
 		return nil
 	}
 	alarm := time.AfterFunc(verifyTimeout, func() { os.Exit(exitRefused) })

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
 )
 
@@ -88,6 +92,11 @@ func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlo
 		}
 		return usageError(err)
 	}
+	if !unlock {
+		if err := checkIssuers(options.configDir, locks); err != nil {
+			return err
+		}
+	}
 	plan := &lockPlan{path: filepath.Join(options.configDir, "config.yml"), locks: locks, unlock: unlock}
 	if options.dryRun {
 		err = plan.try()
@@ -98,6 +107,35 @@ func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlo
 		return configError(err)
 	}
 	return options.print(cmd.OutOrStdout(), cmd.ErrOrStderr(), plan)
+}
+
+// checkIssuers refuses a lock that would keep nobody out, because no row of providers has its issuer: in an emergency a letter too
+// many must not look like success.
+func checkIssuers(folder string, locks []policy.Lock) error {
+	var rows []pktoken.Provider
+	source := &hostSource{folder: folder, log: slog.New(slog.DiscardHandler)}
+	source.eachFile("providers", nil, func(f hostfiles.File) []policy.Problem {
+		providers, problems := policy.ParseProviders(f.Path, f.Data)
+		rows = append(rows, providers...)
+		return problems
+	})
+	for _, lock := range locks {
+		issuer := lock.Entry.Issuer
+		if issuer == "" || slices.ContainsFunc(rows, func(p pktoken.Provider) bool { return p.Issuer == issuer }) {
+			continue
+		}
+		e := &exitError{
+			text: fmt.Sprintf("no row of providers has the issuer %s: nobody would be kept out", issuer), code: exitRefused,
+			hint: "compare it letter by letter with " + filepath.Join(folder, "providers"),
+		}
+		for _, p := range rows {
+			if strings.TrimSuffix(p.Issuer, "/") == strings.TrimSuffix(issuer, "/") {
+				e.hint = "did you mean " + p.Issuer
+			}
+		}
+		return e
+	}
+	return nil
 }
 
 // try makes the plan and writes nothing.
@@ -150,6 +188,8 @@ func (p *lockPlan) remarks() []string {
 	for _, r := range p.reports {
 		switch {
 		case r.Result != "locked":
+		case r.Email != "":
+			remarks = append(remarks, "hint: a token without an email is not recognised: lock the sub, too, or let the row in providers say require=email_verified:true")
 		case r.User != "":
 			remarks = append(remarks, fmt.Sprintf("no OpenID Connect identity can log in as %s; passwords and keys in authorized_keys still can", r.User))
 		case r.Key != "":

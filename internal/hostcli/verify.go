@@ -92,6 +92,7 @@ const verifyMemory = 20 << 20
 
 func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArguments, stdout, stderr io.Writer) error {
 	started := time.Now()
+	arguments.hideKey()
 	runtimedebug.SetGCPercent(-1)
 	runtimedebug.SetMemoryLimit(verifyMemory)
 	debug := func(format string, values ...any) {
@@ -163,7 +164,7 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 		record.refused(log, refusal)
 		return errRefused
 	}
-	// First the log: nobody gets in without it.
+	// First the log: what happens after the answer may not happen any more.
 	record.granted(log, grant, options.cacheDir)
 	_, err = fmt.Fprintln(stdout, line)
 	return err

@@ -16,6 +16,7 @@ import (
 type Account struct {
 	Name string
 	UID  uint32
+	GID  uint32 // its own group
 	Home string // absolute and cleaned, or "" where the account has no such folder
 }
 
@@ -68,7 +69,11 @@ func findAccount(passwd io.Reader, name string) (*Account, error) {
 		if err != nil {
 			return nil, fmt.Errorf("passwd entry of %+q: expected a user ID, got %+q", name, entry[2])
 		}
-		account := &Account{Name: name, UID: uint32(uid)}
+		gid, err := strconv.ParseUint(entry[3], 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("passwd entry of %+q: expected a group ID, got %+q", name, entry[3])
+		}
+		account := &Account{Name: name, UID: uint32(uid), GID: uint32(gid)}
 		if home := entry[5]; filepath.IsAbs(home) {
 			account.Home = filepath.Clean(home)
 		}

@@ -46,10 +46,10 @@ empty:x::7::/:/bin/sh
 func TestFindAccount(t *testing.T) {
 	for name, want := range map[string]Account{
 		"root":        {UID: 0, Home: "/root"},
-		"alice":       {UID: 1001, Home: "/home/alice"},
-		`EXAMPLE\bob`: {UID: 4294967295, Home: "/home/EXAMPLE/bob"},
-		"nohome":      {UID: 6},
-		"relative":    {UID: 7},
+		"alice":       {UID: 1001, GID: 1001, Home: "/home/alice"},
+		`EXAMPLE\bob`: {UID: 4294967295, GID: 5, Home: "/home/EXAMPLE/bob"},
+		"nohome":      {UID: 6, GID: 6},
+		"relative":    {UID: 7, GID: 7},
 	} {
 		want.Name = name
 		if got, err := findAccount(strings.NewReader(passwd), name); err != nil || *got != want {

@@ -33,10 +33,10 @@ func (a *programAnswer) complaint() string {
 	return ": " + strings.Join(strings.Split(a.stderr, "\n"), "; ")
 }
 
-// firstProgram gives the first of paths that is there, or "".
+// firstProgram gives the first of paths that is a program which only root, or we ourselves, could have put there, or "".
 func firstProgram(paths []string) string {
 	for _, path := range paths {
-		if _, err := os.Stat(path); err == nil {
+		if _, err := ownedProgram(path, owners{uint32(os.Geteuid())}); err == nil {
 			return path
 		}
 	}

@@ -46,7 +46,7 @@ func (p *Policy) Decide(v *pktoken.Verified, r Request) (*Decision, error) {
 	var nearest Step
 	for step := range p.steps(v, r) {
 		if step.Outcome == Fits {
-			return &Decision{Rule: step.Rule, Options: slices.Clone(step.Rule.Options), Warnings: warnings(v, step.Rule)}, nil
+			return &Decision{Rule: step.Rule, Options: slices.Clone(step.Rule.Options), Warnings: append(warnings(v, step.Rule), c.blindSpots(v)...)}, nil
 		}
 		if step.Outcome > nearest.Outcome {
 			nearest = step
@@ -67,6 +67,23 @@ func warnings(v *pktoken.Verified, rule Rule) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s:%d: the provider does not say that it has verified the email %s", rule.File, rule.Line, quoteShort(v.Email()))}
+}
+
+// blindSpots warns of people whom no entry by email can see. Their own client chooses which scopes it asks for, so that a rule on
+// another claim lets them in without one.
+func (c *Config) blindSpots(v *pktoken.Verified) []string {
+	_, known := v.Claim("email")
+	person := v.Provider().Commitment == pktoken.CommitmentNonce || v.Provider().Commitment == pktoken.CommitmentKeyBinding
+	if known || !person || !c.denyByEmail() {
+		return nil
+	}
+	return []string{c.File + ": entries by email cannot see this person: the token has no email"}
+}
+
+func (c *Config) denyByEmail() bool {
+	return len(c.DenyEmails) > 0 ||
+		slices.ContainsFunc(c.Deny, func(e DenyEntry) bool { return e.Claim == "email" }) ||
+		slices.ContainsFunc(c.RevokedBefore, func(r Revocation) bool { return strings.Contains(r.Identity, "@") })
 }
 
 // denies looks at everything that is known of the person, in the order of the [Reason] constants.

@@ -371,6 +371,36 @@ func TestWarningForAnEmailThatIsNotVerified(t *testing.T) {
 	}
 }
 
+// TestWarningForAPersonWithoutEmail: locks by email do not see her, and the log says so.
+func TestWarningForAPersonWithoutEmail(t *testing.T) {
+	issuer := pktokentest.NewIssuer(t, op, "ES256")
+	user := pktokentest.UserKey(t)
+	for _, test := range []struct {
+		config string
+		email  any
+		want   int
+	}{
+		{"", nil, 0},
+		{"deny_emails: [mallory@example.com]", nil, 1},
+		{"deny_emails: [mallory@example.com]", "alice@example.com", 0},
+		{"deny: [{claim: \"email:mallory@example.com\"}]", nil, 1},
+		{"deny: [{claim: \"groups:contractors\"}]", nil, 0},
+		{"revoked_before: {mallory@example.com: 2026-11-20T09:00:00Z}", nil, 1},
+		{"revoked_before: {mallory: 2026-11-20T09:00:00Z}", nil, 0},
+		{"deny_users: [deploy]", nil, 0},
+	} {
+		config, err := policy.ParseConfig("config.yml", []byte(test.config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := issuer.Verified(t, user, claims("sub", "1234", "email", test.email))
+		d, err := (&policy.Policy{Config: config, System: rulesOf(t, "root 1234 "+op)}).Decide(v, policy.Request{User: "root"})
+		if err != nil || len(d.Warnings) != test.want {
+			t.Errorf("%s, email %v: expected %d warnings, got %+v, %v", test.config, test.email, test.want, d, err)
+		}
+	}
+}
+
 func isPrintableASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
