@@ -40,8 +40,11 @@ type Cache struct {
 	// MinRefresh is the least time between two requests that an unknown key ID or a failing provider causes, per issuer and
 	// for all processes together. Zero means [DefaultMinRefresh].
 	MinRefresh time.Duration
-	// Timeout bounds a refresh, both documents together. Zero means [DefaultTimeout].
+	// Timeout bounds a refresh, both documents together, while held keys may serve; where there are none it has twice as long.
+	// Zero means [DefaultTimeout].
 	Timeout time.Duration
+	// Offline: nobody is asked and nothing is written; what is held serves, or there is an error with [ReasonNetwork].
+	Offline bool
 	// Now is the clock. nil means [time.Now].
 	Now func() time.Time
 	// Warn takes trouble that does not stop a login, with the arguments of [log/slog.Logger.Warn]. nil drops it.
@@ -53,7 +56,7 @@ type Cache struct {
 // Keys returns the issuer's key set, and asks the provider only where it must:
 //
 //   - Held keys that are fresh and usable are returned without a request.
-//   - Otherwise one process asks, and the others wait for it, for twice Timeout at most. If it gets no good answer, the held
+//   - Otherwise one process asks, and the others wait for it, for three times Timeout at most. If it gets no good answer, the held
 //     keys are returned while MaxStale allows.
 //   - Within MinRefresh of the last request the held keys are returned at once: stale ones if it failed, fresh ones even if
 //     they are not usable.
@@ -100,7 +103,7 @@ func (c *Cache) Refresh(ctx context.Context, issuer string) error {
 		return lockError(issuer, err)
 	}
 	defer unlock()
-	_, err = c.fetchAndStore(ctx, f, issuer)
+	_, err = c.fetchAndStore(ctx, f, issuer, nil)
 	return err
 }
 
@@ -166,7 +169,7 @@ func (c *Cache) provider(ctx context.Context, issuer string, usable func(*pktoke
 	}
 	f := c.folder()
 	if f == nil {
-		return c.fetch(ctx, issuer)
+		return c.fetch(ctx, issuer, nil)
 	}
 	defer f.close()
 	name := providerFileName(issuer)
@@ -196,8 +199,11 @@ func (c *Cache) provider(ctx context.Context, issuer string, usable func(*pktoke
 	if serve(false) {
 		return held, nil
 	}
+	if c.Offline {
+		return c.orHeld(held, offlineError(issuer))
+	}
 
-	waiting, cancel := context.WithTimeout(ctx, 2*c.timeout())
+	waiting, cancel := context.WithTimeout(ctx, 3*c.timeout())
 	defer cancel()
 	unlock, waited, err := f.lock(waiting, name, func() bool { return serve(false) })
 	switch {
@@ -207,7 +213,7 @@ func (c *Cache) provider(ctx context.Context, issuer string, usable func(*pktoke
 		return c.orHeld(held, lockError(issuer, err))
 	case err != nil:
 		c.warnFolder(err)
-		p, err := c.fetch(ctx, issuer)
+		p, err := c.fetch(ctx, issuer, held)
 		if err != nil {
 			return c.orHeld(held, err)
 		}
@@ -220,7 +226,7 @@ func (c *Cache) provider(ctx context.Context, issuer string, usable func(*pktoke
 	if waited && !held.servable(c.now(), c.maxStale()) && recent(f.lastAttempt(name), c.now(), c.minRefresh()) {
 		return nil, &Error{Reason: ReasonBusy, URL: issuer, Detail: "another process asked at the same time, in vain"}
 	}
-	p, err := c.fetchAndStore(ctx, f, issuer)
+	p, err := c.fetchAndStore(ctx, f, issuer, held)
 	if p == nil {
 		return c.orHeld(held, err)
 	}
@@ -240,10 +246,10 @@ func (c *Cache) orHeld(held *provider, err error) (*provider, error) {
 }
 
 // fetchAndStore needs the lock. It returns what was fetched together with an error where it could not be kept.
-func (c *Cache) fetchAndStore(ctx context.Context, f *folder, issuer string) (*provider, error) {
+func (c *Cache) fetchAndStore(ctx context.Context, f *folder, issuer string, held *provider) (*provider, error) {
 	name := providerFileName(issuer)
 	attemptErr := f.recordAttempt(name, c.now())
-	p, err := c.fetch(ctx, issuer)
+	p, err := c.fetch(ctx, issuer, held)
 	if err != nil {
 		return nil, err
 	}
@@ -261,9 +267,16 @@ func (c *Cache) fetchAndStore(ctx context.Context, f *folder, issuer string) (*p
 }
 
 // fetch asks for both documents. The discovery document is fetched each time, because the key set may move; without a good
-// one the key set is not asked for at its old place.
-func (c *Cache) fetch(ctx context.Context, issuer string) (*provider, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout())
+// one the key set is not asked for at its old place. Without keys to fall back on there is nothing better to do than to wait.
+func (c *Cache) fetch(ctx context.Context, issuer string, held *provider) (*provider, error) {
+	if c.Offline {
+		return nil, offlineError(issuer)
+	}
+	patience := c.timeout()
+	if !held.servable(c.now(), c.maxStale()) {
+		patience *= 2
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	client, err := c.Network.Client(issuer)
 	if err != nil {
@@ -271,10 +284,11 @@ func (c *Cache) fetch(ctx context.Context, issuer string) (*provider, error) {
 	}
 	defer client.CloseIdleConnections()
 	p := &provider{issuer: issuer, fetchedAt: c.now()}
-	discovery, _, err := getAnswer(ctx, client, discoveryURL(issuer), "", checkDocumentType)
+	discovery, discoveryHeader, err := getAnswer(ctx, client, discoveryURL(issuer), "", checkDocumentType)
 	if err != nil {
 		return nil, err
 	}
+	p.answeredAt, p.clock = c.now(), clockOf(discoveryHeader)
 	document, err := parseDiscovery(discovery, issuer)
 	if err != nil {
 		return nil, err
@@ -298,6 +312,10 @@ func (c *Cache) fetch(ctx context.Context, issuer string) (*provider, error) {
 	return p, nil
 }
 
+func offlineError(issuer string) error {
+	return &Error{Reason: ReasonNetwork, URL: issuer, Detail: "not asked, to stay offline, and no keys are held that may serve"}
+}
+
 func lockError(asked string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return &Error{Reason: ReasonBusy, URL: asked, Detail: "another process is still asking", Err: err}
@@ -310,7 +328,7 @@ func (c *Cache) folder() *folder {
 	if c.Dir == "" {
 		return nil
 	}
-	f, err := openFolder(c.Dir, true)
+	f, err := openFolder(c.Dir, !c.Offline)
 	if err != nil {
 		c.warnFolder(err)
 		return nil

@@ -1,7 +1,6 @@
 package idp
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -26,6 +25,9 @@ type provider struct {
 	discovery  string
 	jwks       string
 	keys       *pktoken.JWKS
+
+	// Of an answer of just now, and not kept: when it came, and what time the provider thought it was.
+	answeredAt, clock time.Time
 }
 
 // providerFileName has the host for people to read. The hash tells issuers apart.
@@ -52,10 +54,14 @@ func parseProviderFile(data []byte, issuer string) (*provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readProvider(object, issuer)
+}
+
+func readProvider(object map[string]any, issuer string) (p *provider, err error) {
 	if v := object["version"]; v != json.Number(providerFileVersion) {
 		return nil, fmt.Errorf("expected version %s, got %v", providerFileVersion, v)
 	}
-	p := &provider{}
+	p = &provider{}
 	var fetchedAt, freshUntil string
 	for name, field := range map[string]*string{
 		"issuer": &p.issuer, "fetched_at": &fetchedAt, "fresh_until": &freshUntil, "discovery": &p.discovery, "jwks": &p.jwks,
@@ -83,28 +89,25 @@ func parseProviderFile(data []byte, issuer string) (*provider, error) {
 	return p, nil
 }
 
-func (p *provider) encode() ([]byte, error) {
-	return encodeFile(map[string]any{
+func (p *provider) encode() ([]byte, error) { return encodeFile(p.object()) }
+
+func (p *provider) object() map[string]any {
+	return map[string]any{
 		"version":     json.Number(providerFileVersion),
 		"issuer":      p.issuer,
 		"fetched_at":  p.fetchedAt.UTC().Format(time.RFC3339Nano),
 		"fresh_until": p.freshUntil.UTC().Format(time.RFC3339Nano),
 		"discovery":   p.discovery,
 		"jwks":        p.jwks,
-	})
+	}
 }
 
 func encodeFile(object map[string]any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(object); err != nil {
-		return nil, err
+	data, err := encodeJSON(object)
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("larger than %d bytes", maxFile)
 	}
-	if b.Len() > maxFile {
-		return nil, fmt.Errorf("larger than %d bytes", maxFile)
-	}
-	return b.Bytes(), nil
+	return data, err
 }
 
 // fresh: no need to ask the provider. Documents from the future are not fresh: a clock that jumped must not keep them for ever.
