@@ -58,6 +58,7 @@ integration:
 
 bench:
 	$(AS_ROOT) $(GO) test -run "^$$" -bench . -benchtime 1x ./integration/bench
+	$(GO) test -run "^$$" -bench Ratio -cpu 1 ./pkg/pktoken/gq
 
 fuzz:
 	@for package in $(UNIT); do \

@@ -28,6 +28,7 @@ var floors = map[string]int{
 	"internal/plugin":         2,
 	"internal/installer":      2,
 	"internal/keychain":       2,
+	"internal/filelock":       1,
 	"pkg/sshauth":             2,
 	"pkg/sshauth/gliderauth":  2,
 	"internal/usercli":        3,

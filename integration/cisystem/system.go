@@ -5,7 +5,7 @@ package cisystem
 import (
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,6 +28,8 @@ type System struct {
 
 	// Variables are what the job finds in its environment.
 	Variables map[string]string
+	// Claims are further claims of the ID tokens that a job asks for.
+	Claims map[string]any
 
 	t            testing.TB
 	requestPath  string
@@ -58,9 +60,9 @@ func StartGitLab(t testing.TB, audience string) *System {
 	s.Issuer = pktokentest.NewIssuer(t, server.URL, "RS256")
 	s.Variables = map[string]string{
 		"GITLAB_CI": "true", "CI_SERVER_URL": server.URL,
-		"OPENPUBKEY_JWT": s.remember(s.IDToken(t, map[string]any{
+		"OPENPUBKEY_JWT": s.Mint(t, map[string]any{
 			"aud": audience, "sub": GitLabSubject, "project_path": "acme/app", "ref": "main", "ref_protected": "true",
-		})),
+		}),
 	}
 	return s
 }
@@ -111,23 +113,28 @@ func (s *System) idToken(w http.ResponseWriter, r *http.Request) {
 		audience = "https://github.com/acme"
 	}
 	now := time.Now().Unix()
-	s.answer(w, map[string]any{"count": 1, "value": s.remember(s.IDToken(s.t, map[string]any{
+	claims := map[string]any{
 		"aud": audience, "sub": Subject, "nbf": now, "exp": now + 300, "jti": rand.Text(),
 		"repository": "acme/app", "repository_id": "74", "ref": "refs/heads/main", "actor": "alice", "event_name": "push",
-	}))})
+	}
+	maps.Copy(claims, s.Claims)
+	s.answer(w, map[string]any{"count": 1, "value": s.Mint(s.t, claims)})
+}
+
+// Mint makes an ID token that is as secret as those that a job asks for.
+func (s *System) Mint(t testing.TB, claims map[string]any) string {
+	t.Helper()
+	jwt := s.IDToken(t, claims)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens = append(s.tokens, jwt)
+	return jwt
 }
 
 func (s *System) answer(w http.ResponseWriter, value any) {
 	if err := json.NewEncoder(w).Encode(value); err != nil {
 		s.t.Error(err)
 	}
-}
-
-func (s *System) remember(jwt string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tokens = append(s.tokens, jwt)
-	return jwt
 }
 
 // Given are the ID tokens that the job got until now.
@@ -149,9 +156,4 @@ func (s *System) WantNoSecret(t testing.TB, where, text string) {
 	if s.requestToken != "" && strings.Contains(text, s.requestToken) {
 		t.Errorf("%s holds the request token:\n%s", where, text)
 	}
-}
-
-// Row is the host's row for the system's jobs, with options.
-func (s *System) Row(clientID, options string) string {
-	return fmt.Sprintf("%s %s oidc %s\n", s.URL, clientID, options)
 }

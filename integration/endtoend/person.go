@@ -24,6 +24,8 @@ type Person struct {
 	Home     string
 	User     provider.User
 	Provider *provider.Provider
+	Agent    string   // the socket of an ssh-agent, "" for none
+	Desktop  []string // further variables
 }
 
 // NewPerson sits down user of p at a laptop where nothing of ours is yet.
@@ -156,10 +158,10 @@ func (r *RunningLogin) Wait(t testing.TB) (output string, exitCode int) {
 
 // Environment is what programs on the laptop see.
 func (p *Person) Environment() []string {
-	return []string{
+	return append([]string{
 		"HOME=" + p.Home, "PATH=" + os.Getenv("PATH"), "SSL_CERT_FILE=" + p.Provider.CAFile, "TZ=UTC",
-		"XDG_CACHE_HOME=" + filepath.Join(p.Home, ".cache"),
-	}
+		"XDG_CACHE_HOME=" + filepath.Join(p.Home, ".cache"), "SSH_AUTH_SOCK=" + p.Agent,
+	}, p.Desktop...)
 }
 
 // Run runs opkssh with args.

@@ -15,6 +15,9 @@ type Browser struct {
 	Getenv func(name string) string
 }
 
+// InWSL: this is a Linux with a Windows, and its browser, around it.
+func (b Browser) InWSL() bool { return b.isWSL() }
+
 // Open starts a browser and does not wait for it. The URL has to be https, or http with a loopback host, since other schemes
 // start other programs. An error means that nothing could be started; that a browser did start does not mean that it can show
 // anything.

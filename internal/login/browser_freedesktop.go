@@ -9,6 +9,9 @@ import (
 
 func (b Browser) systemCommands() [][]string {
 	commands := [][]string{{"xdg-open"}, {"x-www-browser"}, {"www-browser"}}
+	if isTermux(b.getenv) {
+		return append([][]string{{"termux-open-url"}}, commands...)
+	}
 	if b.isWSL() {
 		return append(wslCommands(), commands...)
 	}

@@ -66,6 +66,8 @@ func TestBrowserCommands(t *testing.T) {
 		"WSL":                  {wsl, []string{"wslview", "rundll32.exe", "xdg-open"}, "wslview", authorizationURL + "\n"},
 		"WSL without wslu":     {wsl, []string{"rundll32.exe", "xdg-open"}, "rundll32.exe", handler},
 		"WSL by itself":        {wsl, []string{"xdg-open"}, "xdg-open", authorizationURL + "\n"},
+		"Termux":               {map[string]string{"TERMUX_VERSION": "0.118"}, []string{"termux-open-url", "xdg-open"}, "termux-open-url", authorizationURL + "\n"},
+		"BROWSER in Termux":    {map[string]string{"TERMUX_VERSION": "0.118", "BROWSER": "mine"}, []string{"mine", "termux-open-url"}, "mine", authorizationURL + "\n"},
 		"BROWSER":              {map[string]string{"BROWSER": "mine"}, []string{"mine", "xdg-open"}, "mine", authorizationURL + "\n"},
 		"BROWSER in WSL":       {map[string]string{"BROWSER": "mine", "WSL_DISTRO_NAME": "Debian"}, []string{"mine", "wslview"}, "mine", authorizationURL + "\n"},
 		"BROWSER's second":     {map[string]string{"BROWSER": "absent::mine -x"}, []string{"mine", "xdg-open"}, "mine", "-x\n" + authorizationURL + "\n"},

@@ -21,6 +21,7 @@ const maxConfig = 1 << 20
 type Config struct {
 	DefaultProvider string // an alias of Providers, or WebChooser
 	Providers       []Provider
+	Flow            FlowKind // for providers without one of their own; "" is [FlowAuto]
 }
 
 // ConfigError says what in config.yml cannot be used. Line is 0 where no line is to blame; Member is the name of the member,
@@ -78,6 +79,7 @@ func parseConfig(data []byte) (*Config, error) {
 			config.DefaultProvider, err = readString(n)
 			return err
 		}},
+		{"flow", flowMember(&config.Flow)},
 		{"providers", func(n *yaml.Node) (err error) {
 			config.Providers, err = readProviders(n)
 			return err
@@ -164,12 +166,14 @@ func readProvider(n *yaml.Node, taken map[string]bool) (Provider, error) {
 			}
 			return checkRemoteRedirectURI(uri)
 		})},
-		{"send_access_token", func(n *yaml.Node) error {
-			if n.Kind != yaml.ScalarNode || n.Decode(&p.SendAccessToken) != nil {
-				return errors.New("expected true or false")
-			}
-			return nil
-		}},
+		{"send_access_token", boolMember(&p.SendAccessToken)},
+		{"flow", flowMember(&p.Flow)},
+		{"key_binding", boolMember(&p.KeyBinding)},
+		{"hosts", hostsMember(&p.Hosts)},
+		{"refresh", boolMember(&p.Refresh)},
+		{"expires_in", parsedMember(p.ExpiresIn.Set)},
+		{"add_to_agent", parsedMember(p.AddToAgent.Set)},
+		{"agent_confirm", boolMember(&p.AgentConfirm)},
 	})
 	if err != nil {
 		return Provider{}, err
@@ -186,7 +190,40 @@ func readProvider(n *yaml.Node, taken map[string]bool) (Provider, error) {
 			return Provider{}, &ConfigError{Line: n.Line, Member: required.name, Detail: "provider without " + required.name}
 		}
 	}
+	if err := p.checkKeyName(); err != nil {
+		return Provider{}, &ConfigError{Line: n.Line, Member: "hosts", Detail: err.Error()}
+	}
 	return p, nil
+}
+
+func boolMember(field *bool) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if n.Kind != yaml.ScalarNode || n.Decode(field) != nil {
+			return errors.New("expected true or false")
+		}
+		return nil
+	}
+}
+
+func flowMember(field *FlowKind) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		name, err := readString(n)
+		if err == nil {
+			*field, err = ParseFlowKind(name)
+		}
+		return err
+	}
+}
+
+// parsedMember hands a scalar, as it is written, to a parser.
+func parsedMember(set func(string) error) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		text, err := readString(n)
+		if err != nil {
+			return err
+		}
+		return set(text)
+	}
 }
 
 // readScopes takes one string with blanks between the scopes, or a list.

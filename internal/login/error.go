@@ -35,6 +35,24 @@ const (
 	CodeNoIDToken Code = "no-id-token"
 	// CodeIDToken: the ID token does not pass verification. The cause is a [*pktoken.RejectError].
 	CodeIDToken Code = "id-token"
+	// CodeKeyBinding: the provider does not bind ID tokens to the user's key, or not to a key of this type.
+	CodeKeyBinding Code = "key-binding"
+	// CodeDeviceFlow: the provider has no device flow for this client, or not one of RFC 8628.
+	CodeDeviceFlow Code = "device-flow"
+	// CodeDeviceNonce: the provider's device flow does not return the nonce, so that its ID token is bound to no key.
+	CodeDeviceNonce Code = "device-nonce"
+	// CodePaste: there was no answer of the provider where it should have been pasted.
+	CodePaste Code = "paste"
+	// CodeNoRefreshToken: there is no refresh token to refresh with.
+	CodeNoRefreshToken Code = "no-refresh-token"
+	// CodeRefreshRefused: the provider does not take the refresh token, or lets this client not refresh.
+	CodeRefreshRefused Code = "refresh-refused"
+	// CodeKeepRefreshToken: the refresh token for the next time could not be kept.
+	CodeKeepRefreshToken Code = "keep-refresh-token"
+	// CodeCI: the environment is not that of a CI job that may have ID tokens, or the CI system gave none.
+	CodeCI Code = "ci"
+	// CodeIDTokenSource: the file or the command that was to give an ID token gave none.
+	CodeIDTokenSource Code = "id-token-source"
 )
 
 // Error is every failure of a login. Expected, Got and the Provider fields may be empty; what a provider chose is in them

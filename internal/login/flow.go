@@ -2,10 +2,13 @@ package login
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -25,11 +28,16 @@ type Discoverer interface {
 	Discover(ctx context.Context, issuer string) (*idp.Metadata, error)
 }
 
-// Flow is the authorization code flow with PKCE in a browser on this computer. Provider, Discovery and Keys are required.
+// Flow is a login: the authorization code flow with PKCE in a browser on this computer, unless Kind says otherwise. Provider,
+// Discovery and Keys are required.
 type Flow struct {
 	Provider  Provider
 	Discovery Discoverer
 	Keys      pktoken.KeySet
+	// Kind is not [FlowAuto]; "" is [FlowBrowser].
+	Kind FlowKind
+	// UserKey is client's key. It is required where Provider asks for key binding, and not used elsewhere.
+	UserKey crypto.Signer
 
 	// Network is how the token endpoint is reached: the same as for Discovery.
 	Network idp.Network
@@ -37,10 +45,23 @@ type Flow struct {
 	OpenBrowser func(url string) error
 	// ShowURL is told the URL before the browser is, for a person who has to open it by hand. May be nil.
 	ShowURL func(url string)
+	// ShowRedirect is told before ShowURL at which address this computer waits for the browser, for a person who sits at
+	// another one and can forward a port. May be nil.
+	ShowRedirect func(redirectURI string)
+	// Paste reads one line that the person pasted, [MaxPasted] bytes at most; problem says what was wrong with the one
+	// before, or is "". It returns soon after ctx is done. [FlowPaste] alone needs it.
+	Paste func(ctx context.Context, problem string) (string, error)
+	// ShowDevice tells the person which code to enter where. [FlowDevice] alone needs it.
+	ShowDevice func(DeviceCode)
+	// Memory is what is known of device flows. [FlowDevice] alone uses it.
+	Memory DeviceMemory
 	// Timeout is for the whole login; 0 is DefaultTimeout.
 	Timeout time.Duration
 	// Now is the clock for the ID token; nil is time.Now.
 	Now func() time.Time
+
+	// pause waits between two questions to the token endpoint; nil is a timer.
+	pause func(ctx context.Context, d time.Duration) error
 }
 
 // Login sends the person to the provider and waits for the answer. What it returns was bound to client's key and verified.
@@ -61,11 +82,15 @@ func (f *Flow) Login(ctx context.Context, client *pktoken.ClientInstance) (*Resu
 	case cause == nil:
 		return nil, err
 	case errors.Is(cause, errTimeUp), errors.Is(cause, context.DeadlineExceeded):
-		return nil, &Error{
+		e := &Error{
 			Code:   CodeTimeout,
 			Detail: fmt.Sprintf("nobody finished the login in the browser within %s", timeout),
 			Hint:   "log in again, and leave the browser's page open until it says that it is done",
 		}
+		if f.Kind == FlowPaste || f.Kind == FlowDevice {
+			e.Hint = "log in again; --timeout gives more time"
+		}
+		return nil, e
 	default:
 		return nil, &Error{Code: CodeCanceled, Detail: "the login was given up"}
 	}
@@ -84,15 +109,37 @@ func (f *Flow) login(ctx context.Context, client *pktoken.ClientInstance) (*Resu
 			Err:    err,
 		}
 	}
-	for name, endpoint := range map[string]string{
-		"authorization_endpoint": metadata.AuthorizationEndpoint,
-		"token_endpoint":         metadata.TokenEndpoint,
-	} {
-		if endpoint == "" {
-			return nil, &Error{Code: CodeDiscovery, Detail: "the provider has no " + name}
+	proof, err := f.newKeyProof(metadata.DPoPSigningAlgValuesSupported)
+	if err != nil {
+		return nil, err
+	}
+	switch f.Kind {
+	case "", FlowBrowser, FlowPaste:
+		return f.authorizationCode(ctx, client, metadata, proof)
+	case FlowDevice:
+		return f.device(ctx, client, metadata, proof)
+	}
+	return nil, &Error{Code: CodeConfiguration, Detail: "flow", Expected: "browser, paste or device", Got: printable(string(f.Kind), 100)}
+}
+
+// requireEndpoints takes pairs of a member of the metadata and its value.
+func requireEndpoints(endpoints ...[2]string) error {
+	for _, e := range endpoints {
+		if e[1] == "" {
+			return &Error{Code: CodeDiscovery, Detail: "the provider has no " + e[0]}
 		}
 	}
-	uri, listeners, err := listenFirst(f.Provider.RedirectURIs)
+	return nil
+}
+
+func (f *Flow) authorizationCode(
+	ctx context.Context, client *pktoken.ClientInstance, metadata *idp.Metadata, proof *keyProof,
+) (*Result, error) {
+	err := requireEndpoints([2]string{"authorization_endpoint", metadata.AuthorizationEndpoint}, [2]string{"token_endpoint", metadata.TokenEndpoint})
+	if err != nil {
+		return nil, err
+	}
+	uri, listeners, err := f.listen()
 	if err != nil {
 		return nil, err
 	}
@@ -101,12 +148,12 @@ func (f *Flow) login(ctx context.Context, client *pktoken.ClientInstance) (*Resu
 		redirectURI = f.Provider.RemoteRedirectURI
 	}
 
-	request := f.authorizationRequest(metadata, redirectURI)
+	request := f.authorizationRequest(metadata, proof, redirectURI)
 	state, verifier := randomState(), oauth2.GenerateVerifier()
 	callback := newCallbackPage(uri, f.Provider.RemoteRedirectURI)
 	callback.state, callback.issuer, callback.issuerRequired = state, f.Provider.Issuer, metadata.AuthorizationResponseIss
 	callback.redeem = func(code string) (*Result, error) {
-		answer, err := f.redeem(ctx, request, code, verifier)
+		answer, err := f.redeem(ctx, request, proof, code, verifier)
 		if err != nil {
 			return nil, err
 		}
@@ -114,8 +161,15 @@ func (f *Flow) login(ctx context.Context, client *pktoken.ClientInstance) (*Resu
 	}
 	server := serveLoopback(callback, listeners)
 	defer server.close()
+	if f.ShowRedirect != nil && len(listeners) > 0 && f.Provider.RemoteRedirectURI == "" {
+		f.ShowRedirect(uri.String())
+	}
 
-	opened := f.show(request.AuthCodeURL(state, f.authorizationParameters(client, verifier)...))
+	pageURL := request.AuthCodeURL(state, f.authorizationParameters(client, proof, verifier)...)
+	if f.Kind == FlowPaste {
+		return f.waitForPaste(ctx, callback, pageURL, redirectURI, len(listeners) > 0)
+	}
+	opened := f.show(pageURL)
 	for {
 		select {
 		case outcome := <-callback.outcome:
@@ -133,7 +187,7 @@ func (f *Flow) login(ctx context.Context, client *pktoken.ClientInstance) (*Resu
 
 // authorizationParameters are those beside client_id, redirect_uri, response_type, scope and state. The nonce is what the
 // provider signs, and so what binds the ID token to the key.
-func (f *Flow) authorizationParameters(client *pktoken.ClientInstance, verifier string) []oauth2.AuthCodeOption {
+func (f *Flow) authorizationParameters(client *pktoken.ClientInstance, proof *keyProof, verifier string) []oauth2.AuthCodeOption {
 	options := []oauth2.AuthCodeOption{
 		oauth2.S256ChallengeOption(verifier),
 		oauth2.SetAuthURLParam("nonce", client.Commitment()),
@@ -144,7 +198,20 @@ func (f *Flow) authorizationParameters(client *pktoken.ClientInstance, verifier 
 	if f.Provider.Prompt != "" {
 		options = append(options, oauth2.SetAuthURLParam("prompt", f.Provider.Prompt))
 	}
+	if proof != nil {
+		options = append(options, oauth2.SetAuthURLParam("dpop_jkt", proof.thumbprint)) // RFC 9449 §10
+	}
 	return options
+}
+
+// listen is at the redirect URI, or nowhere if no port is free and the answer may be pasted.
+func (f *Flow) listen() (*url.URL, []net.Listener, error) {
+	uri, listeners, err := listenFirst(f.Provider.RedirectURIs)
+	if err == nil || f.Kind != FlowPaste {
+		return uri, listeners, err
+	}
+	uri, err = url.Parse(f.Provider.RedirectURIs[0])
+	return uri, nil, err
 }
 
 // show does not wait for the browser to start. The channel gets one value.

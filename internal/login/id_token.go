@@ -21,13 +21,17 @@ func (f *Flow) accept(ctx context.Context, client *pktoken.ClientInstance, answe
 	}
 	token, err := client.Bind(jwt)
 	if err != nil {
-		return nil, idTokenError(err)
+		return nil, f.refuseIDToken(err)
+	}
+	commitment := pktoken.CommitmentNonce
+	if f.Provider.KeyBinding {
+		commitment = pktoken.CommitmentKeyBinding
 	}
 	verifier := pktoken.Verifier{
 		Providers: []pktoken.Provider{{
 			Issuer:     f.Provider.Issuer,
 			ClientID:   f.Provider.ClientID,
-			Commitment: pktoken.CommitmentNonce,
+			Commitment: commitment,
 			Expiry:     pktoken.Expiry{Kind: pktoken.ExpiryOIDC},
 		}},
 		Keys: f.Keys,
@@ -35,12 +39,16 @@ func (f *Flow) accept(ctx context.Context, client *pktoken.ClientInstance, answe
 	}
 	verified, err := verifier.Verify(ctx, token)
 	if err != nil {
-		return nil, idTokenError(err)
+		return nil, f.refuseIDToken(err)
+	}
+	if err := f.checkNonce(client, verified); err != nil {
+		return nil, err
 	}
 	return &Result{
 		Token:        token,
 		Verified:     verified,
 		AccessToken:  answer.AccessToken,
+		TokenType:    answer.Type(),
 		RefreshToken: answer.RefreshToken,
 	}, nil
 }

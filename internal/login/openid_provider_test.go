@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"log"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -37,6 +38,9 @@ type openIDProvider struct {
 	members func(answer map[string]any)                           // changes the token response
 	idToken func(jwt string, claims map[string]any) (jwt2 string) // changes the ID token
 
+	device openIDDevice
+	dpop   openIDKeyBinding
+
 	mu            sync.Mutex
 	authorization url.Values // of the last authorization request
 	tokenForm     url.Values // of the last token request
@@ -48,7 +52,10 @@ func newOpenIDProvider(t *testing.T) *openIDProvider {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /authorize", p.serveAuthorize)
 	mux.HandleFunc("POST /token", p.serveToken)
-	p.server = httptest.NewServer(mux)
+	mux.HandleFunc("POST /device", p.serveDevice)
+	p.server = httptest.NewUnstartedServer(mux)
+	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // it hangs up when it is told to
+	p.server.Start()
 	t.Cleanup(p.server.Close)
 	p.issuer = pktokentest.NewIssuer(t, p.server.URL, "ES256")
 	p.metadata = &idp.Metadata{
@@ -91,18 +98,25 @@ func (p *openIDProvider) serveToken(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 		return
 	}
-	challenge := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
-	if r.PostForm.Get("grant_type") != "authorization_code" || r.PostForm.Get("code") != "hush-code" ||
-		r.PostForm.Get("redirect_uri") != request.Get("redirect_uri") || request.Get("code_challenge_method") != "S256" ||
-		base64.RawURLEncoding.EncodeToString(challenge[:]) != request.Get("code_challenge") {
-		answerJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+	if r.PostForm.Get("grant_type") == deviceGrant {
+		if !p.approved(w, r) {
+			return
+		}
+		request = p.device.request()
+	} else if !p.provesCode(w, r, request) {
 		return
 	}
 	claims := map[string]any{"nonce": request.Get("nonce"), "sub": "alice-1", "email": "alice@example.com", "aud": request.Get("client_id")}
+	if p.device.dropsNonce && r.PostForm.Get("grant_type") == deviceGrant || !request.Has("nonce") {
+		delete(claims, "nonce")
+	}
 	for name, value := range p.claims {
 		claims[name] = value
 	}
-	jwt := p.issuer.IDToken(p.t, claims)
+	jwt, ok := p.boundIDToken(w, r, request, claims)
+	if !ok {
+		return
+	}
 	if p.idToken != nil {
 		jwt = p.idToken(jwt, claims)
 	}
@@ -111,6 +125,18 @@ func (p *openIDProvider) serveToken(w http.ResponseWriter, r *http.Request) {
 		p.members(answer)
 	}
 	answerJSON(w, http.StatusOK, answer)
+}
+
+// provesCode checks the code and PKCE.
+func (p *openIDProvider) provesCode(w http.ResponseWriter, r *http.Request, request url.Values) bool {
+	challenge := sha256.Sum256([]byte(r.PostForm.Get("code_verifier")))
+	if r.PostForm.Get("grant_type") != "authorization_code" || r.PostForm.Get("code") != "hush-code" ||
+		r.PostForm.Get("redirect_uri") != request.Get("redirect_uri") || request.Get("code_challenge_method") != "S256" ||
+		base64.RawURLEncoding.EncodeToString(challenge[:]) != request.Get("code_challenge") {
+		answerJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+		return false
+	}
+	return true
 }
 
 // clientSecret is the one of a client that named itself, in the one way or the other.

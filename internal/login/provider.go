@@ -32,6 +32,23 @@ type Provider struct {
 	RemoteRedirectURI string
 	// SendAccessToken: hosts get the access token too, and may ask for userinfo with it.
 	SendAccessToken bool
+	// ExpiresIn is how long certificates from this provider last.
+	ExpiresIn Lifetime
+	// AddToAgent is what a login does with an ssh-agent, and AgentConfirm has that ask before each use of the key.
+	AddToAgent   AgentUse
+	AgentConfirm bool
+	// Flow is how to log in there; "" leaves it to the configuration.
+	Flow FlowKind
+	// KeyBinding asks for an ID token with the user's key in it (OpenID Connect Key Binding 1.0), for hosts whose row for the
+	// provider says commitment=cnf.
+	KeyBinding bool
+	// Hosts are patterns of ssh_config(5) for the hosts that this provider's keys are for: see [Config.ForHost].
+	Hosts []string
+	// Refresh: hosts accept a key for as long as it gets refreshed ID tokens (oidc_refreshed in their providers file). A login
+	// asks for a refresh token, and certificates end with the newest ID token.
+	Refresh bool
+	// Source gives the ID token in the place of a person: see [Job]. It is nil for every provider of a configuration.
+	Source IDTokenSource
 }
 
 func defaultProvider() Provider {

@@ -8,5 +8,6 @@ type Result struct {
 	Verified *pktoken.Verified // what it proves, as a host with this provider would see it
 
 	AccessToken  string // as the token endpoint gave it
+	TokenType    string // of the access token: Bearer, or DPoP where it is of no use without the user's key (RFC 9449 §5)
 	RefreshToken string // "" if the provider gave none
 }

@@ -13,11 +13,11 @@ import (
 	"opkssh/internal/idp"
 )
 
-func (f *Flow) authorizationRequest(metadata *idp.Metadata, redirectURI string) *oauth2.Config {
+func (f *Flow) authorizationRequest(metadata *idp.Metadata, proof *keyProof, redirectURI string) *oauth2.Config {
 	return &oauth2.Config{
 		ClientID:     f.Provider.ClientID,
 		ClientSecret: f.Provider.ClientSecret,
-		Scopes:       f.Provider.Scopes,
+		Scopes:       proof.scopes(f.Provider.scopes(metadata)),
 		RedirectURL:  redirectURI,
 		Endpoint: oauth2.Endpoint{
 			AuthURL:   metadata.AuthorizationEndpoint,
@@ -40,18 +40,22 @@ func clientAuthentication(secret string, supported []string) oauth2.AuthStyle {
 	return oauth2.AuthStyleInHeader
 }
 
-// redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5). The library's errors hold the answer's body, where a token may
-// be, so that they are taken apart here.
-func (f *Flow) redeem(ctx context.Context, request *oauth2.Config, code, verifier string) (*oauth2.Token, error) {
-	client, err := f.tokenClient()
+// redeem exchanges the code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+func (f *Flow) redeem(ctx context.Context, request *oauth2.Config, proof *keyProof, code, verifier string) (*oauth2.Token, error) {
+	client, err := f.provingClient(proof, code)
 	if err != nil {
 		return nil, &Error{Code: CodeTokenEndpoint, Detail: "no HTTP client", Err: err}
 	}
 	defer client.CloseIdleConnections()
-	answer, err := request.Exchange(context.WithValue(ctx, oauth2.HTTPClient, client), code, oauth2.VerifierOption(verifier))
-	if err == nil {
-		return answer, nil
+	answer, err := request.Exchange(tokenContext(ctx, client), code, oauth2.VerifierOption(verifier))
+	if err != nil {
+		return nil, tokenError(err)
 	}
+	return answer, nil
+}
+
+// tokenError takes the library's errors apart: they hold the answer's body, where a token may be.
+func tokenError(err error) *Error {
 	if refusal := (*oauth2.RetrieveError)(nil); errors.As(err, &refusal) {
 		e := &Error{
 			Code:                CodeTokenEndpoint,
@@ -65,13 +69,15 @@ func (f *Flow) redeem(ctx context.Context, request *oauth2.Config, code, verifie
 			e.Hint = "check client_id and client_secret; a program on people's computers is a public client at the provider, without a secret"
 		case "invalid_grant":
 			e.Hint = "log in again; if that does not help, check that the redirect URI is registered with the provider"
+		case "invalid_dpop_proof", "use_dpop_nonce":
+			e.Hint = "set this computer's date and time; if they are right, the provider does not take our proof of the key: leave key_binding out"
 		}
-		return nil, e
+		return e
 	}
 	if network := (*url.Error)(nil); errors.As(err, &network) {
-		return nil, &Error{Code: CodeTokenEndpoint, Detail: "no answer from the token endpoint", Err: network.Err}
+		return &Error{Code: CodeTokenEndpoint, Detail: "no answer from the token endpoint", Err: network.Err}
 	}
-	return nil, &Error{Code: CodeTokenEndpoint, Detail: "the token endpoint's answer is not one of RFC 6749 §5.1"}
+	return &Error{Code: CodeTokenEndpoint, Detail: "the token endpoint's answer is not one of RFC 6749 §5.1"}
 }
 
 // tokenClient follows no redirect: with 307 and 308 the code and the verifier would go along.

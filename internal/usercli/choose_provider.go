@@ -14,10 +14,21 @@ import (
 // chooseProvider finds the provider to log in with: --provider, else ALIAS, else the default, else the only one there is, else
 // the one that the person picks.
 func chooseProvider(ctx context.Context, t *terminal, alias string, o *loginOptions) (login.Provider, error) {
+	if o.idTokenFile != "" || o.idTokenCommand != "" {
+		return idTokenProvider(t, o)
+	}
 	config, err := clientConfig(t, o.configPath)
 	if err != nil {
 		return login.Provider{}, err
 	}
+	provider, err := pickProvider(ctx, t, config, alias, o)
+	if provider.Flow == "" {
+		provider.Flow = config.Flow
+	}
+	return provider, err
+}
+
+func pickProvider(ctx context.Context, t *terminal, config *login.Config, alias string, o *loginOptions) (login.Provider, error) {
 	switch {
 	case o.provider != "":
 		return login.ParseProvider(o.provider)
@@ -26,6 +37,8 @@ func chooseProvider(ctx context.Context, t *terminal, alias string, o *loginOpti
 		alias = config.DefaultProvider
 	}
 	switch {
+	case login.IsCIAlias(alias) && !isConfigured(config, alias):
+		return ciProvider(alias, o)
 	case alias != "" && !strings.EqualFold(alias, login.WebChooser):
 		return login.Find(config.Providers, alias)
 	case len(config.Providers) == 1:
@@ -33,7 +46,7 @@ func chooseProvider(ctx context.Context, t *terminal, alias string, o *loginOpti
 	case !t.interactive():
 		return login.Provider{}, withHint(
 			fmt.Errorf("several providers and no default: %s", strings.Join(aliases(config.Providers), ", ")),
-			"opkssh login ALIAS, or set OPKSSH_DEFAULT=ALIAS",
+			aliasHint(),
 		)
 	}
 	return askForProvider(ctx, t, config.Providers)

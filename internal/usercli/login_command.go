@@ -29,12 +29,23 @@ type loginOptions struct {
 	configPath        string
 	createConfig      bool
 	noBrowser         bool
+	flow              string // "": the provider's
 	remoteRedirectURI string
 	sendAccessToken   bool
 	principals        []string
-	expiresIn         time.Duration
+	expiresIn         login.Lifetime
+	addToAgent        login.AgentUse // "": the provider's
+	agentConfirm      bool
+	configure         bool
+	autoRefresh       bool
 	timeout           time.Duration
 	json              bool
+	printKey          bool
+	printIDToken      bool
+	inspectCert       bool
+	logDir            string
+	idTokenFile       string
+	idTokenCommand    string
 }
 
 func loginCommand(t *terminal) *cobra.Command {
@@ -42,7 +53,9 @@ func loginCommand(t *terminal) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "login [ALIAS]",
 		Short: "log in with an OpenID provider and write a key for ssh",
-		Long: `login opens the provider's login page in the browser, and writes a private key and its certificate for ssh.
+		Long: `login opens the provider's login page in the browser, and writes a private key and its certificate for ssh. Where
+there is no browser, --flow paste lets you log in on any computer and carry the answer over, and --flow device, with
+providers that support it, lets you enter a code elsewhere.
 
 The key is ~/.ssh/id_ecdsa (-t ed25519: id_ed25519), which ssh uses without being told. A login replaces the key of an
 earlier login. It never replaces anybody's own key: where one stands, the key is id_ecdsa_sk (id_ed25519_sk).
@@ -50,17 +63,27 @@ earlier login. It never replaces anybody's own key: where one stands, the key is
 The provider is ALIAS, a provider of ~/.opk/config.yml, or without that file one of google, azure, gitlab and hello.
 --provider names one that is in no file. Without either, the default provider counts: the variable OPKSSH_DEFAULT, then
 default_provider of the file. The variable OPKSSH_PROVIDERS, ALIAS,ISSUER,CLIENT_ID[,CLIENT_SECRET[,SCOPES]] and more of
-these after semicolons, replaces the file's providers.`,
+these after semicolons, replaces the file's providers.
+
+A job of GitHub Actions, Forgejo Actions or GitLab CI logs in as itself with github, forgejo or gitlab-ci, and any other
+job that can get an ID token with --id-token-command or --id-token-file. Nobody is asked then.`,
 		Example: `  opkssh login
   opkssh login google
   opkssh login --provider https://sso.example.com,opkssh
+  opkssh login --id-token-command 'buildkite-agent oidc request-token --audience {commitment}'
   opkssh login -t ed25519 -i ~/work/key && ssh -i ~/work/key USER@HOST`,
 		Args: arguments(0, 1, "at most one ALIAS"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.createConfig {
 				return createConfig(t, o.configPath)
 			}
+			if o.configure {
+				return configureFolder(t)
+			}
 			if err := o.check(c.Flags(), args); err != nil {
+				return err
+			}
+			if err := t.openLog(o.logDir); err != nil {
 				return err
 			}
 			alias := ""
@@ -79,14 +102,29 @@ these after semicolons, replaces the file's providers.`,
 	f.StringVarP(&o.file, "private-key-file", "i", "", "write the private key to `FILE`, and the certificate to FILE-cert.pub")
 	f.StringVar(&o.configPath, "config-path", "", "read this configuration `FILE` (default ~/.opk/config.yml)")
 	f.BoolVar(&o.createConfig, "create-config", false, "write a commented configuration file where there is none, and end")
+	flowFlag(c, &o)
 	f.BoolVar(&o.noBrowser, "disable-browser-open", false, "print the login page's address and open no browser")
 	f.StringVar(&o.remoteRedirectURI, "remote-redirect-uri", "", "send the provider this redirect `URI`, from which something forwards to the local one")
 	f.BoolVar(&o.sendAccessToken, "send-access-token", false,
 		"put the access token into the certificate: every host that the key is offered to can act for you at the provider with it")
 	f.StringSliceVar(&o.principals, "principals", nil, "make the certificate for these user `NAMES` on hosts alone, separated by commas")
-	f.DurationVar(&o.expiresIn, "expires-in", 0, "let the certificate end after this `DURATION`, such as 8h; hosts may end it earlier")
+	f.Var(&o.expiresIn, "expires-in",
+		"let the certificate end after this `DURATION`, such as 8h, or never (default expires_in of the provider, else 24h); hosts may end it earlier")
+	f.Var(&o.addToAgent, "add-to-agent",
+		"give the key to the ssh-agent: `WHEN` is no, auto (if there is one), yes, or only (and write no private key) (default add_to_agent of the provider, else no)")
+	f.BoolVar(&o.agentConfirm, "agent-confirm", false, "have the agent ask before each use of the key")
+	f.BoolVar(&o.configure, "configure", false, "set up ~/.ssh/opkssh with a key for each account, include it in ~/.ssh/config, and end")
+	f.BoolVar(&o.autoRefresh, "auto-refresh", false, "stay, and renew the key with the provider's refresh token until Ctrl-C")
 	f.DurationVar(&o.timeout, "timeout", login.DefaultTimeout, "give up when nobody has logged in for this `DURATION`")
 	f.BoolVar(&o.json, "json", false, "print who logged in and the files as JSON")
+	f.BoolVarP(&o.printKey, "print-key", "p", false, "print the certificate and the private key to standard output, and write no files")
+	f.BoolVar(&o.printIDToken, "print-id-token", false, "print the claims of the ID token as JSON")
+	f.BoolVar(&o.inspectCert, "inspect-cert", false, "print what inspect would say about the certificate")
+	f.StringVar(&o.logDir, "log-dir", "", "append what happens, without secrets, to opkssh.log in the folder `DIR`")
+	f.StringVar(&o.idTokenFile, "id-token-file", "", "in a job: take the ID token from `FILE` (- is standard input)")
+	f.StringVar(&o.idTokenCommand, "id-token-command", "",
+		"in a job: take the ID token that `COMMAND` prints; "+login.CommitmentWord+" in it, and the variable "+login.CommitmentVariable+", is what to ask for as the audience")
+	completeLogin(c)
 	t.verboseFlag(c)
 	return c
 }
@@ -108,8 +146,6 @@ func (o *loginOptions) check(flags *pflag.FlagSet, args []string) (err error) {
 	switch {
 	case len(args) > 0 && o.provider != "":
 		return wrongUsage(errors.New("expected an alias or --provider, got both"))
-	case o.expiresIn < 0:
-		return wrongUsage(fmt.Errorf("--expires-in: expected a positive duration, got %s", o.expiresIn))
 	case o.timeout <= 0:
 		return wrongUsage(fmt.Errorf("--timeout: expected a positive duration, got %s", o.timeout))
 	}
@@ -119,7 +155,16 @@ func (o *loginOptions) check(flags *pflag.FlagSet, args []string) (err error) {
 	if err := sshcert.CheckPrincipals(o.principals); err != nil {
 		return wrongUsage(fmt.Errorf("--principals: %w", err))
 	}
-	return nil
+	if err := o.checkFlow(); err != nil {
+		return err
+	}
+	if err := o.checkAutoRefresh(); err != nil {
+		return err
+	}
+	if err := o.checkJob(args); err != nil {
+		return err
+	}
+	return o.checkOutput()
 }
 
 // runLogin is a login from the choice of the provider to the key's files.
@@ -132,15 +177,12 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 		provider.RemoteRedirectURI = o.remoteRedirectURI
 	}
 	provider.SendAccessToken = provider.SendAccessToken || o.sendAccessToken
-	// Before the person is sent to the provider, who would have gone there for nothing.
-	pair, err := choosePair(o)
+	place, err := openKeyPlace(t, provider, o)
 	if err != nil {
-		return keyFileError(err)
+		return err
 	}
+	defer place.close()
 	t.detail("provider %s, client ID %s, scopes %s", provider.Issuer, provider.ClientID, strings.Join(provider.Scopes, " "))
-	if own, second := strings.CutSuffix(pair.Key, "_sk"); second && o.file == "" {
-		t.note("%s is not a key of opkssh and stays as it is: the key is %s", own, pair.Key)
-	}
 
 	key, err := userkeys.Generate(userkeys.KeyType(o.keyType))
 	if err != nil {
@@ -150,7 +192,7 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 	if err != nil {
 		return err
 	}
-	result, err := loginFlow(t, provider, o).Login(ctx, client)
+	result, err := logIn(ctx, t, o.withRefresh(provider), o, key, client)
 	if err != nil {
 		return loginError(err)
 	}
@@ -158,10 +200,10 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 	if err != nil {
 		return err
 	}
-	template := sshcert.Template{Principals: o.principals}
-	if o.expiresIn > 0 {
-		template.ValidBefore = time.Now().Add(o.expiresIn)
+	if o.expiresIn != 0 {
+		provider.ExpiresIn = o.expiresIn
 	}
+	template := sshcert.Template{Principals: o.principals, ValidBefore: certificateEnd(provider, result)}
 	if provider.SendAccessToken {
 		template.AccessToken = result.AccessToken
 	}
@@ -169,29 +211,28 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 	if err != nil {
 		return err
 	}
-	if err := pair.Write(key, cert); err != nil {
-		return keyFileError(err)
+	stored, err := place.store(t, key, cert)
+	if err != nil {
+		return err
 	}
-	report := reportLogin(result.Verified, cert, pair)
+	if !stored.printed {
+		keepRefreshToken(ctx, t, provider, cert, result)
+	}
+	report := reportLogin(result.Verified, cert, stored)
 	report.print(t, o.file != "")
 	if template.AccessToken != "" {
 		t.note("warning: the certificate holds your access token: every host that the key is offered to can act for you at the provider with it")
+		if strings.EqualFold(result.TokenType, "DPoP") {
+			t.note("warning: the provider bound the access token to the key, so that hosts cannot ask for userinfo with it")
+		}
 	}
 	if o.json {
-		return t.json(report)
+		err = t.json(report)
+	} else {
+		err = t.printLogin(o, key, cert, result)
 	}
-	return nil
-}
-
-// choosePair is the file that the person named, or a default one.
-func choosePair(o *loginOptions) (userkeys.Pair, error) {
-	if o.file != "" {
-		pair := userkeys.At(o.file)
-		return pair, pair.Available()
+	if err != nil || !o.autoRefresh {
+		return err
 	}
-	folder, err := keyFolder()
-	if err != nil {
-		return userkeys.Pair{}, err
-	}
-	return userkeys.Choose(folder, userkeys.KeyType(o.keyType))
+	return keepRenewing(ctx, t, stored.pair, provider, result.RefreshToken)
 }

@@ -13,12 +13,7 @@ import (
 
 // loginFlow is the login in the browser, with the address of the page always printed.
 func loginFlow(t *terminal, provider login.Provider, o *loginOptions) *login.Flow {
-	cache := &idp.Cache{
-		Dir:     cacheFolder(t),
-		Network: idp.Network{Getenv: os.Getenv},
-		Timeout: 10 * time.Second, // a person waits longer for a slow network than sshd does
-		Warn:    func(message string, args ...any) { t.detail("%s %s", message, pairsText(args)) },
-	}
+	cache := providerCache(t)
 	browser := login.Browser{Getenv: os.Getenv}
 	return &login.Flow{
 		Provider:  provider,
@@ -41,9 +36,19 @@ func loginFlow(t *terminal, provider login.Provider, o *loginOptions) *login.Flo
 			} else {
 				t.note("log in in the browser; if none opens, open this page in one on this computer:")
 			}
-			t.note("%s", url)
+			t.unlogged("%s", url)
 		},
 		Timeout: o.timeout,
+	}
+}
+
+// providerCache finds providers' documents and keys.
+func providerCache(t *terminal) *idp.Cache {
+	return &idp.Cache{
+		Dir:     cacheFolder(t),
+		Network: idp.Network{Getenv: os.Getenv},
+		Timeout: 10 * time.Second, // a person waits longer for a slow network than sshd does
+		Warn:    func(message string, args ...any) { t.detail("%s %s", message, pairsText(args)) },
 	}
 }
 

@@ -2,16 +2,27 @@ package usercli
 
 import (
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
 
 	"opkssh/internal/userkeys"
 )
 
 // logoutReport is what logout --json prints.
 type logoutReport struct {
-	Removed []string   `json:"removed"`
-	Kept    []keptFile `json:"kept"`
+	Removed   []string   `json:"removed"`
+	FromAgent []agentKey `json:"removed_from_agent"`
+	Kept      []keptFile `json:"kept"`
+	Forgotten []string   `json:"forgotten_refresh_tokens,omitempty"` // the accounts
+}
+
+type agentKey struct {
+	Account     string `json:"account"`
+	Issuer      string `json:"issuer"`
+	Fingerprint string `json:"key_fingerprint"`
 }
 
 type keptFile struct {
@@ -20,69 +31,133 @@ type keptFile struct {
 }
 
 func logoutCommand(t *terminal) *cobra.Command {
-	var file string
-	var asJSON bool
+	var s keySelection
+	var all, asJSON bool
 	c := &cobra.Command{
-		Use:   "logout",
+		Use:   "logout [ALIAS]",
 		Short: "remove the keys that login wrote",
-		Long: `logout removes the private keys and certificates that login wrote to ~/.ssh and ~/.ssh/opkssh, and nothing else. A
-certificate that login wrote stays, and is named, if the private key beside it is another one. Keys that were
-written with -i are removed with -i.
+		Long: `logout removes the private keys and certificates that login wrote to ~/.ssh and ~/.ssh/opkssh, takes them out of the
+ssh-agent and forgets their refresh tokens, and nothing else: with ALIAS those of one provider, without it all. A certificate that login wrote
+stays, and is named, if the private key beside it is another one. Keys that were written with -i are removed with -i.
 
-It ends no session at the provider, and copies of a key, as in an ssh-agent, stay valid until they expire.`,
+It ends no session at the provider, and copies of a key elsewhere stay valid until they expire.`,
 		Example: `  opkssh logout
+  opkssh logout work
   opkssh logout -i ~/work/key`,
-		Args: arguments(0, 0, "no argument"),
-		RunE: func(*cobra.Command, []string) error {
-			report, err := logout(file)
-			t.detail("looked at what login writes: %d files removed, %d kept", len(report.Removed), len(report.Kept))
+		Args: arguments(0, 1, "at most one ALIAS"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				s.alias = args[0]
+			}
+			if err := s.check(); err != nil {
+				return err
+			}
+			if all && (s.alias != "" || s.file != "") {
+				return wrongUsage(errors.New("expected --all, an alias or -i, got two of them"))
+			}
+			report, err := logout(t, s)
 			if asJSON {
 				return errors.Join(t.json(report), err)
 			}
-			for _, name := range report.Removed {
-				t.result("removed %s", name)
-			}
-			for _, kept := range report.Kept {
-				t.note("kept %s: %s", kept.File, kept.Reason)
-			}
-			if len(report.Removed) == 0 && err == nil {
-				t.note("no key that login wrote is here")
-			}
+			report.print(t, err == nil)
 			return err
 		},
 	}
-	c.Flags().StringVarP(&file, "private-key-file", "i", "", "remove this private key and its certificate")
-	c.Flags().BoolVar(&asJSON, "json", false, "print what was removed as JSON")
+	f := c.Flags()
+	f.BoolVar(&all, "all", false, "remove the keys of every provider, which is the default without ALIAS")
+	f.StringVarP(&s.file, "private-key-file", "i", "", "remove this private key and its certificate")
+	f.StringVar(&s.configPath, "config-path", "", "read this configuration `FILE` (default ~/.opk/config.yml)")
+	f.BoolVar(&asJSON, "json", false, "print what was removed as JSON")
 	t.verboseFlag(c)
 	return c
 }
 
-// logout removes the pair that file names, or all that login wrote. A named pair that is somebody's own is an error. The report
-// says what was done until the error.
-func logout(file string) (*logoutReport, error) {
-	report := &logoutReport{Removed: []string{}, Kept: []keptFile{}}
-	if file != "" {
-		removed, err := userkeys.At(file).Remove()
-		report.Removed = append(report.Removed, removed...)
-		return report, err
+func (r *logoutReport) print(t *terminal, done bool) {
+	t.detail("looked at what login writes: %d files removed, %d kept", len(r.Removed), len(r.Kept))
+	for _, name := range r.Removed {
+		t.result("removed %s", name)
 	}
-	folder, err := keyFolder()
+	for _, key := range r.FromAgent {
+		t.result("removed from the ssh-agent: %s at %s", key.Account, key.Issuer)
+	}
+	for _, account := range r.Forgotten {
+		t.result("forgot the refresh token of %s", account)
+	}
+	for _, kept := range r.Kept {
+		t.note("kept %s: %s", kept.File, kept.Reason)
+	}
+	if done && len(r.Removed) == 0 && len(r.FromAgent) == 0 {
+		t.note("no key that login wrote is here")
+	}
+}
+
+// logout removes the keys of the selection. A file that was named, and that is somebody's own, is an error. The report says
+// what was done until the error.
+func logout(t *terminal, s keySelection) (*logoutReport, error) {
+	report := &logoutReport{Removed: []string{}, FromAgent: []agentKey{}, Kept: []keptFile{}}
+	list, err := ownKeys(t, s.file)
 	if err != nil {
 		return report, err
 	}
-	pairs, err := userkeys.Find(folder)
+	match, err := s.matcher(t, list)
 	if err != nil {
 		return report, err
 	}
-	for _, pair := range pairs {
-		removed, err := pair.Remove()
+	rest := slices.DeleteFunc(slices.Clone(list), match)
+	list = slices.DeleteFunc(list, func(id userkeys.Identity) bool { return !match(id) })
+	if err := report.emptyAgent(t, list); err != nil {
+		return report, err
+	}
+	if err := report.forget(list, rest); err != nil {
+		return report, err
+	}
+	if s.file != "" {
+		removed, err := userkeys.At(s.file).Remove()
 		report.Removed = append(report.Removed, removed...)
+		return report, err
+	}
+	return report, report.removeFiles(list)
+}
+
+// emptyAgent comes first: if it fails, the next logout still finds everything.
+func (r *logoutReport) emptyAgent(t *terminal, list []userkeys.Identity) error {
+	if !slices.ContainsFunc(list, func(id userkeys.Identity) bool { return id.InAgent }) {
+		return nil
+	}
+	agent, err := reachAgent(t)
+	if agent == nil || err != nil {
+		return err
+	}
+	defer func() { _ = agent.Close() }()
+	removed, err := agent.Remove(func(held userkeys.Identity) bool {
+		return slices.ContainsFunc(list, func(id userkeys.Identity) bool {
+			return id.Is(held.Certificate)
+		})
+	})
+	for _, id := range removed {
+		r.FromAgent = append(r.FromAgent, agentKey{id.Account(), id.Issuer, ssh.FingerprintSHA256(id.Certificate.Key)})
+	}
+	return err
+}
+
+func (r *logoutReport) removeFiles(list []userkeys.Identity) error {
+	for _, id := range list {
+		if id.Pair.Key == "" {
+			continue
+		}
+		removed, err := id.Pair.Remove()
+		r.Removed = append(r.Removed, removed...)
 		var foreign *userkeys.ForeignError
 		if errors.As(err, &foreign) {
-			report.Kept = append(report.Kept, keptFile{foreign.File, foreign.Detail})
+			r.Kept = append(r.Kept, keptFile{foreign.File, foreign.Detail})
 		} else if err != nil {
-			return report, err
+			return err
 		}
 	}
-	return report, nil
+	folder, err := keyFolder()
+	if err != nil || !userkeys.Configured(folder) {
+		return err
+	}
+	_, err = userkeys.UpdateFolderConfig(folder, time.Now())
+	return err
 }

@@ -15,9 +15,12 @@ import (
 // An error of theirs may have both methods ExitCode() int and Hint() string; one without a text prints nothing.
 func Main(args []string, extra ...*cobra.Command) int {
 	t := &terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	defer t.closeLog()
 	root := rootCommand(t)
-	root.AddCommand(loginCommand(t), logoutCommand(t), inspectCommand(t), versionCommand(t))
+	root.AddCommand(loginCommand(t), logoutCommand(t), statusCommand(t), inspectCommand(t), versionCommand(t), clientCommand(t), completionCommand(t))
+	root.AddCommand(refreshCommand(t), ensureCommand(t), sshConfigCommand(t))
 	root.AddCommand(extra...)
+	completeArguments(root)
 
 	// Whatever goes wrong before a command runs is wrong usage.
 	running := false
@@ -74,19 +77,10 @@ func rootCommand(t *terminal) *cobra.Command {
 who logged in, and hosts that know the provider check it: no key has to be copied to them.`,
 		Example: `  opkssh login
   ssh USER@HOST`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Version:       versionText(),
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("expected a command")
-			}
-			err := fmt.Errorf("unknown command %q", args[0])
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				return withHint(err, "did you mean "+strings.Join(near, " or "))
-			}
-			return err
-		},
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		Version:           versionText(),
+		Args:              oneOfItsCommands,
 		RunE:              func(*cobra.Command, []string) error { return nil },
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 
@@ -99,6 +93,18 @@ who logged in, and hosts that know the provider check it: no key has to be copie
 	root.SetOut(t.out)
 	root.SetErr(t.err)
 	return root
+}
+
+// oneOfItsCommands is for a command that does nothing by itself.
+func oneOfItsCommands(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return errors.New("expected a command")
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		return withHint(err, "did you mean "+strings.Join(near, " or "))
+	}
+	return err
 }
 
 // verboseFlag adds -v.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -31,6 +33,7 @@ func startOpenIDProvider(t testing.TB) (issuer string) {
 	mux.HandleFunc("GET /keys", p.keys)
 	mux.HandleFunc("GET /authorize", p.authorize)
 	mux.HandleFunc("POST /token", p.token)
+	mux.HandleFunc("POST /device", p.device)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	p.issuer = pktokentest.NewIssuer(t, server.URL, "ES256")
@@ -50,8 +53,10 @@ func (p *openIDProvider) metadata(w http.ResponseWriter, _ *http.Request) {
 		"issuer":                                p.issuer.URL,
 		"authorization_endpoint":                p.issuer.URL + "/authorize",
 		"token_endpoint":                        p.issuer.URL + "/token",
+		"device_authorization_endpoint":         p.issuer.URL + "/device",
 		"jwks_uri":                              p.issuer.URL + "/keys",
 		"response_types_supported":              []string{"code"},
+		"scopes_supported":                      []string{"openid", "email", "offline_access", "short"},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"ES256"},
 	})
@@ -88,6 +93,14 @@ func (p *openIDProvider) authorize(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *openIDProvider) token(w http.ResponseWriter, r *http.Request) {
+	if r.PostFormValue("device_code") != "" {
+		p.deviceToken(w, r)
+		return
+	}
+	if r.PostFormValue("grant_type") == "refresh_token" {
+		p.refresh(w, r)
+		return
+	}
 	p.mu.Lock()
 	request, known := p.logins[r.PostFormValue("code")]
 	delete(p.logins, r.PostFormValue("code"))
@@ -100,6 +113,9 @@ func (p *openIDProvider) token(w http.ResponseWriter, r *http.Request) {
 	claims := map[string]any{
 		"aud": request.Get("client_id"), "nonce": request.Get("nonce"), "sub": "user-42", "email": "alice@example.com",
 	}
+	if slices.Contains(strings.Fields(request.Get("scope")), "bob") { // somebody with two accounts, who took the other one
+		claims["sub"], claims["email"] = "user-43", "bob@example.com"
+	}
 	switch request.Get("client_id") {
 	case "hostile-client": // a person who may choose a name, and chooses one that a terminal obeys
 		claims["email"] = "alice\x1b]0;owned\x07\u202e@example.com"
@@ -108,7 +124,8 @@ func (p *openIDProvider) token(w http.ResponseWriter, r *http.Request) {
 	case "many-groups-client":
 		claims["groups"] = make([]string, 30000)
 	}
-	p.answer(w, http.StatusOK, map[string]any{
-		"access_token": "the-access-token", "token_type": "Bearer", "expires_in": 3600, "id_token": p.issuer.IDToken(p.t, claims),
-	})
+	p.shorten(request, claims)
+	p.answer(w, http.StatusOK, p.withRefreshToken(request, claims, map[string]any{
+		"access_token": "the-access-token", "token_type": "Bearer", "expires_in": 3600, "id_token": p.idToken(r, request, claims),
+	}))
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"opkssh/integration/cisystem"
 	"opkssh/internal/usercli"
 )
 
@@ -30,7 +31,10 @@ func TestMain(m *testing.M) {
 		"opkssh":             func() { os.Exit(usercli.Main(os.Args[1:])) },
 		"browser":            func() { browse(os.Args[1]) },
 		"unattended-browser": func() { open(os.Args[1]) },
+		"counting-browser":   func() { countAndBrowse(os.Args[1]) },
 		"by-hand":            func() { os.Exit(byHand(os.Args[1:])) },
+		"carry":              func() { os.Exit(carry(os.Args[1:])) },
+		"mint":               func() { mint(os.Args[1]) },
 	})
 }
 
@@ -95,19 +99,27 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", home)
 			env.Setenv("TZ", "UTC")
 			env.Setenv("BROWSER", "browser")
+			env.Values[ofTest{}], env.Values[ofSystem{}] = env.T(), &[]*cisystem.System{}
 			env.Setenv("ISSUER", startOpenIDProvider(env.T().(testing.TB)))
 			port, err := freePort()
 			env.Setenv("REDIRECT_URI", fmt.Sprintf("http://127.0.0.1:%d/login-callback", port))
 			return errors.Join(err, os.Mkdir(home, 0o700))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"browse-to": browseTo,
-			"configure": configure,
-			"exits":     exits,
-			"mode":      mode,
-			"tamper":    tamper,
-			"vector":    func(ts *testscript.TestScript, _ bool, args []string) { vector(ts, vectors, args) },
-			"wait-for":  waitFor,
+			"browse-to":    browseTo,
+			"ci-job":       ciJob,
+			"no-secret":    noSecret,
+			"configure":    configure,
+			"count":        count,
+			"expire":       expire,
+			"exits":        exits,
+			"mode":         mode,
+			"ssh-agent":    sshAgent,
+			"wait-for-end": waitForEnd,
+			"tamper":       tamper,
+			"vector":       func(ts *testscript.TestScript, _ bool, args []string) { vector(ts, vectors, args) },
+			"wait-for":     waitFor,
+			"wait-change":  waitChange,
 		},
 	})
 }

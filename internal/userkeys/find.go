@@ -27,11 +27,7 @@ func Find(folder string) ([]Pair, error) {
 	var found []Pair
 	for _, name := range names {
 		pair := At(name)
-		line, present, err := readOwn(pair.Certificate)
-		if err != nil || !present {
-			continue
-		}
-		if _, err := parseOurs(line); err == nil {
+		if _, ours := pair.certificateLine(); ours {
 			found = append(found, pair)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"golang.org/x/crypto/ssh"
 
@@ -56,6 +55,9 @@ func (p Pair) ours() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if !hasCertificate && hasPublic && holdsOurs(publicLine) {
+		line, hasCertificate, hasPublic = publicLine, true, false
+	}
 	switch {
 	case !hasCertificate && hasKey:
 		return false, &ForeignError{p.Key, "a private key without a certificate beside it"}
@@ -86,6 +88,31 @@ func (p Pair) ours() (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// holdsOurs is whether a NAME.pub is a certificate that login wrote: early opkssh clients put it there.
+func holdsOurs(line []byte) bool {
+	_, err := parseOurs(line)
+	return err == nil
+}
+
+// certificateLine reads the certificate of ours that goes with the key, from either place.
+func (p Pair) certificateLine() (line []byte, found bool) {
+	line, present, err := readOwn(p.Certificate)
+	if err == nil && !present {
+		line, present, err = readOwn(p.Key + ".pub")
+	}
+	return line, err == nil && present && holdsOurs(line)
+}
+
+// removeOldCertificate removes a certificate of ours in NAME.pub, and returns its name if there was one.
+func (p Pair) removeOldCertificate() (removed string, err error) {
+	old := p.Key + ".pub"
+	line, present, err := readOwn(old)
+	if err != nil || !present || !holdsOurs(line) {
+		return "", err
+	}
+	return old, os.Remove(old)
 }
 
 // maxFile is far above what a certificate with the largest PK token takes.
@@ -138,7 +165,7 @@ func parseOurs(line []byte) (*sshcert.Certificate, error) {
 	if err != nil {
 		return nil, errors.New("not a certificate")
 	}
-	if comment != sshcert.Comment && !strings.HasPrefix(comment, sshcert.Comment+":") {
+	if _, ours := parseMark(comment); !ours {
 		return nil, fmt.Errorf("a certificate with a PK token, but with the comment %+q instead of %q", comment, sshcert.Comment)
 	}
 	return cert, nil

@@ -33,5 +33,12 @@ func (p Pair) Remove() (removed []string, err error) {
 		}
 		removed = append(removed, name)
 	}
+	old, err := p.removeOldCertificate()
+	if err != nil {
+		return removed, err
+	}
+	if old != "" {
+		removed = append(removed, old)
+	}
 	return removed, syncFolder(folder)
 }

@@ -20,17 +20,18 @@ const newSuffix = ".opkssh-new"
 
 // Write puts a key and its certificate in the place of nothing or of a pair of ours; otherwise the error is a *[ForeignError].
 // The folder is made, with mode 0700, if it alone is missing.
-func (p Pair) Write(key crypto.Signer, cert *ssh.Certificate) (err error) {
+func (p Pair) Write(key crypto.Signer, cert *ssh.Certificate) error {
+	return p.WriteMarked(key, cert, Mark{})
+}
+
+// WriteMarked is [Pair.Write] with a mark. If the mark says that the key is in an agent, the certificate alone is written.
+func (p Pair) WriteMarked(key crypto.Signer, cert *ssh.Certificate, mark Mark) (err error) {
 	public, err := ssh.NewPublicKey(key.Public())
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(public.Marshal(), cert.Key.Marshal()) {
 		return errors.New("the certificate is for another key")
-	}
-	block, err := ssh.MarshalPrivateKey(key, sshcert.Comment)
-	if err != nil {
-		return err
 	}
 	folder := filepath.Dir(p.Key)
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -51,20 +52,36 @@ func (p Pair) Write(key crypto.Signer, cert *ssh.Certificate) (err error) {
 			_ = os.Remove(p.Certificate + newSuffix)
 		}
 	}()
-	if err := writeNew(p.Key, pem.EncodeToMemory(block), 0o600); err != nil {
-		return err
+	if !mark.InAgent {
+		block, err := ssh.MarshalPrivateKey(key, sshcert.Comment)
+		if err != nil {
+			return err
+		}
+		if err := writeNew(p.Key, pem.EncodeToMemory(block), 0o600); err != nil {
+			return err
+		}
 	}
-	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, sshcert.Comment), 0o644); err != nil {
+	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, mark.Comment()), 0o644); err != nil {
 		return err
 	}
 	if err := os.Remove(p.Key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if mark.InAgent { // nor may a crash have left one
+		if err := os.Remove(p.Key + newSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if _, err := p.removeOldCertificate(); err != nil {
+		return err
+	}
 	if err := os.Rename(p.Certificate+newSuffix, p.Certificate); err != nil {
 		return err
 	}
-	if err := os.Rename(p.Key+newSuffix, p.Key); err != nil {
-		return err
+	if !mark.InAgent {
+		if err := os.Rename(p.Key+newSuffix, p.Key); err != nil {
+			return err
+		}
 	}
 	return syncFolder(folder)
 }

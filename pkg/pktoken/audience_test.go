@@ -72,20 +72,35 @@ func TestGQAudience(t *testing.T) {
 		{"plain row, array", and(plainRow, aud([]string{"OPENPUBKEY-PKTOKEN:x"})), pktoken.ReasonAudience},
 		{"plain row, array with a login's", and(plainRow, aud([]string{"OPENPUBKEY-PKTOKEN:x", clientID})), pktoken.ReasonAudience},
 		{"plain row, empty array", and(plainRow, aud([]string{})), pktoken.ReasonAudience},
+		{"arrays allowed, a string", allowArray, accepted},
+		{"arrays allowed, one", and(allowArray, aud([]string{"OPENPUBKEY-PKTOKEN:infra"})), accepted},
+		{"arrays allowed, one for others", and(allowArray, aud([]string{"OPENPUBKEY-PKTOKEN:other"})), pktoken.ReasonAudience},
+		{"arrays allowed, two", and(allowArray, aud([]string{"OPENPUBKEY-PKTOKEN:infra", "x"})), pktoken.ReasonAudience},
+		{"arrays allowed, the same twice", and(allowArray, aud([]string{"OPENPUBKEY-PKTOKEN:infra", "OPENPUBKEY-PKTOKEN:infra"})), pktoken.ReasonAudience},
+		{"arrays allowed, none", and(allowArray, and(plainRow, aud([]string{}))), pktoken.ReasonAudience},
+		{"arrays allowed, plain row, one", and(allowArray, and(plainRow, aud([]string{"OPENPUBKEY-PKTOKEN:x"}))), accepted},
 	})
 }
 
+func allowArray(p *parts) { p.row.AllowAudienceArray = true }
+
 func TestJobAudience(t *testing.T) {
-	inArray := func(p *parts) {
-		p.claimsJSON = func(b []byte) []byte {
-			c := decode(p.t, b)
-			c["aud"] = []any{c["aud"]}
-			return encodeJSON(p.t, c, nil)
+	change := func(to func(aud any) any) func(*parts) {
+		return func(p *parts) {
+			p.claimsJSON = func(b []byte) []byte {
+				c := decode(p.t, b)
+				c["aud"] = to(c["aud"])
+				return encodeJSON(p.t, c, nil)
+			}
 		}
 	}
+	inArray := change(func(aud any) any { return []any{aud} })
 	runRows(t, pktoken.CommitmentAudience, []row{
 		{"as made", func(*parts) {}, accepted},
 		{"no client ID in the row", func(p *parts) { p.row.ClientID = "" }, accepted},
 		{"array", inArray, pktoken.ReasonAudience},
+		{"arrays allowed, one", and(allowArray, inArray), accepted},
+		{"arrays allowed, two", and(allowArray, change(func(aud any) any { return []any{aud, "x"} })), pktoken.ReasonAudience},
+		{"arrays allowed, another one", and(allowArray, change(func(any) any { return []any{"x"} })), pktoken.ReasonCommitment},
 	})
 }

@@ -1,9 +1,11 @@
 package pktoken
 
 import (
+	"bytes"
 	"context"
 	"crypto/rsa"
 	"crypto/subtle"
+	"errors"
 	"io"
 
 	"opkssh/pkg/pktoken/gq"
@@ -48,8 +50,10 @@ func (a *attempt) verifyGQ(ctx context.Context, token *signedHeader, payload64 s
 // BindGQ is [ClientInstance.Bind] with the provider's RS256 signature replaced by a GQ256 proof, so that nobody who sees the
 // PK token can use the ID token elsewhere. The proof is made with the key of keys that the ID token names. For
 // [CommitmentGQ] the proof's header carries the commitment.
-func (c *ClientInstance) BindGQ(jwt string, keys *JWKS, commitment Commitment) (*Token, error) {
-	id, err := parseIDToken(jwt)
+//
+// The signature in jwt is overwritten, also when there is an error: whoever has it can be what the ID token says.
+func (c *ClientInstance) BindGQ(jwt []byte, keys *JWKS, commitment Commitment) (*Token, error) {
+	id, err := takeIDToken(jwt)
 	if err != nil {
 		return nil, rejectCause(ReasonMalformed, "ID token", err)
 	}
@@ -83,6 +87,27 @@ func (c *ClientInstance) BindGQ(jwt string, keys *JWKS, commitment Commitment) (
 		return nil, rejectCause(ReasonSignature, "GQ256 proof", err)
 	}
 	return c.bind(id.payload64, protected64, proof)
+}
+
+// takeIDToken is parseIDToken with no copy left of the signature but the one in the result.
+func takeIDToken(jwt []byte) (*idToken, error) {
+	signature64 := jwt[bytes.LastIndexByte(jwt, '.')+1:]
+	defer clear(signature64)
+	id, err := parseIDToken(string(jwt[:len(jwt)-len(signature64)]))
+	if err != nil {
+		return nil, err
+	}
+	if bytes.ContainsAny(signature64, "\r\n") { // as in decodeBase64
+		return nil, errors.New("base64url with a line break")
+	}
+	id.signature = make([]byte, base64url.DecodedLen(len(signature64)))
+	n, err := base64url.Decode(id.signature, signature64)
+	if err != nil {
+		clear(id.signature)
+		return nil, err
+	}
+	id.signature = id.signature[:n]
+	return id, nil
 }
 
 func proveGQ(random io.Reader, key providerKey, id *idToken, protected64 string) ([]byte, error) {

@@ -98,10 +98,43 @@ func TestBind(t *testing.T) {
 					token, err := client.Bind(jwt)
 					check(token, err, true)
 				}
-				token, err := client.BindGQ(jwt, keySet[issuerURL], kind)
+				secret := []byte(jwt)
+				token, err := client.BindGQ(secret, keySet[issuerURL], kind)
 				check(token, err, false)
+				wantWiped(t, jwt, secret)
 			})
 		}
+	}
+}
+
+// wantWiped: nothing is left of the signature of jwt in the buffer that held it.
+func wantWiped(t *testing.T, jwt string, buffer []byte) {
+	t.Helper()
+	signature := splitDots(jwt)[2]
+	if got := buffer[len(buffer)-len(signature):]; !bytes.Equal(got, make([]byte, len(signature))) {
+		t.Errorf("the provider's signature is still in memory: %q", got)
+	}
+}
+
+// TestGQWipesOnError: an ID token that no proof can be made of is as secret as any.
+func TestGQWipesOnError(t *testing.T) {
+	op := pktokentest.NewIssuer(t, issuerURL, "RS256")
+	jwt := op.IDToken(t, nil)
+	header := splitDots(jwt)[0]
+	for name, text := range map[string]string{
+		"key":      jwt,
+		"header":   "x" + jwt,
+		"base64":   jwt + "!",
+		"line end": jwt + "\n",
+		"parts":    header + "." + jwt,
+	} {
+		t.Run(name, func(t *testing.T) {
+			secret := []byte(text)
+			if _, err := clientInstance(t, pktokentest.UserKey(t), nil).BindGQ(secret, &pktoken.JWKS{}, 0); err == nil {
+				t.Fatal("a proof")
+			}
+			wantWiped(t, text, secret)
+		})
 	}
 }
 
@@ -113,7 +146,7 @@ func TestGQHeader(t *testing.T) {
 	} {
 		client := clientInstance(t, pktokentest.UserKey(t), nil)
 		jwt := op.IDToken(t, nil)
-		token, err := client.BindGQ(jwt, pktokentest.KeySet(t, op)[issuerURL], kind)
+		token, err := client.BindGQ([]byte(jwt), pktokentest.KeySet(t, op)[issuerURL], kind)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +185,11 @@ func TestBindRefuses(t *testing.T) {
 		want pktoken.Reason
 	}{
 		{"no JWT", func() (*pktoken.Token, error) { return client.Bind("x") }, pktoken.ReasonMalformed},
-		{"no JWT, proof", func() (*pktoken.Token, error) { return client.BindGQ("x", keys, 0) }, pktoken.ReasonMalformed},
+		{"no JWT, proof", func() (*pktoken.Token, error) { return client.BindGQ([]byte("x"), keys, 0) }, pktoken.ReasonMalformed},
+		{"line break, proof", func() (*pktoken.Token, error) { return client.BindGQ([]byte(good+"\n"), keys, 0) }, pktoken.ReasonMalformed},
+		{"no signature, proof", func() (*pktoken.Token, error) {
+			return client.BindGQ([]byte(good[:strings.LastIndex(good, ".")+1]), keys, 0)
+		}, pktoken.ReasonSignature},
 		{"five parts", func() (*pktoken.Token, error) { return client.Bind(good + ".AA.AA") }, pktoken.ReasonMalformed},
 		{"line break", func() (*pktoken.Token, error) { return client.Bind(good + "\n") }, pktoken.ReasonMalformed},
 		{"logout token", func() (*pktoken.Token, error) {
@@ -161,18 +198,18 @@ func TestBindRefuses(t *testing.T) {
 		{"too large", func() (*pktoken.Token, error) {
 			return client.Bind(rs.Sign(t, rs.Header(), []byte(`{"x":"`+strings.Repeat("x", pktoken.MaxSize)+`"}`)))
 		}, pktoken.ReasonTooLarge},
-		{"proof of ES256", func() (*pktoken.Token, error) { return client.BindGQ(sign(es, es.Header()), keys, 0) }, pktoken.ReasonAlgorithm},
+		{"proof of ES256", func() (*pktoken.Token, error) { return client.BindGQ([]byte(sign(es, es.Header())), keys, 0) }, pktoken.ReasonAlgorithm},
 		{"proof, unknown kid", func() (*pktoken.Token, error) {
-			return client.BindGQ(sign(rs, object{"alg": "RS256", "kid": "key-2"}), keys, 0)
+			return client.BindGQ([]byte(sign(rs, object{"alg": "RS256", "kid": "key-2"})), keys, 0)
 		}, pktoken.ReasonNoKey},
 		{"proof, kid a number", func() (*pktoken.Token, error) {
-			return client.BindGQ(sign(rs, object{"alg": "RS256", "kid": 1}), keys, 0)
+			return client.BindGQ([]byte(sign(rs, object{"alg": "RS256", "kid": 1})), keys, 0)
 		}, pktoken.ReasonNoKey},
-		{"proof, two keys", func() (*pktoken.Token, error) { return client.BindGQ(good, twice, 0) }, pktoken.ReasonNoKey},
-		{"proof, another key", func() (*pktoken.Token, error) { return client.BindGQ(good, otherKeys, 0) }, pktoken.ReasonSignature},
+		{"proof, two keys", func() (*pktoken.Token, error) { return client.BindGQ([]byte(good), twice, 0) }, pktoken.ReasonNoKey},
+		{"proof, another key", func() (*pktoken.Token, error) { return client.BindGQ([]byte(good), otherKeys, 0) }, pktoken.ReasonSignature},
 		{"proof of a false signature", func() (*pktoken.Token, error) {
 			f := splitDots(good)
-			return client.BindGQ(f[0]+"."+f[1]+"."+b64(flip(unb64(t, f[2]))), keys, 0)
+			return client.BindGQ([]byte(f[0]+"."+f[1]+"."+b64(flip(unb64(t, f[2])))), keys, 0)
 		}, pktoken.ReasonSignature},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,150 @@
+// Package keychain keeps refresh tokens between one use and the next: in the operating system's keychain, and where there is
+// none in files that nobody but the person can read.
+//
+// A refresh token gives new ID tokens until the provider forgets it, so that it is worth more than the key that it renews. It
+// is never in an argument list, an environment, an error or a log.
+package keychain
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"opkssh/internal/filelock"
+)
+
+// ErrNone says that nothing is kept for an account.
+var ErrNone = errors.New("no refresh token is kept for this account")
+
+// Account is whom a refresh token speaks for: a subject of an issuer, at one of its clients.
+type Account struct {
+	Issuer, ClientID, Subject string
+}
+
+// name is the same for every account's files and locks, and has no character that a file system or a keychain minds.
+func (a Account) name() string {
+	sum := sha256.Sum256([]byte(a.Issuer + "\x00" + a.ClientID + "\x00" + a.Subject))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Entry is what is kept of an account.
+type Entry struct {
+	RefreshToken string `json:"refresh_token"`
+	// ClientSecret is the one that the login was made with, for a provider that no configuration file names.
+	ClientSecret string `json:"client_secret,omitempty"`
+}
+
+// System is an operating system's keychain. Get gives [ErrNone] for what is not there, and Delete does too.
+type System interface {
+	Get(name string) (string, error)
+	Set(name, secret string) error
+	Delete(name string) error
+}
+
+// Store keeps entries.
+type Store struct {
+	// Folder is where lock files are, and secrets for which there is no keychain. It is made, with mode 0700.
+	Folder string
+	// System is nil where there is no keychain: see [Native].
+	System System
+}
+
+// Place says where an entry is kept.
+type Place string
+
+// The places.
+const (
+	InKeychain Place = "keychain"
+	InFile     Place = "file"
+)
+
+// Lock keeps other processes from an account's entry: a refresh token that rotates can be used once.
+func (s *Store) Lock(ctx context.Context, a Account) (unlock func(), err error) {
+	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
+		return nil, err
+	}
+	unlock, _, err = filelock.Lock(ctx, s.lockFile(a))
+	return unlock, err
+}
+
+// Put keeps an entry in the place of an older one. A keychain that does not take it, because it is locked, or the entry too
+// large for it, is why it goes to a file: trouble says so, and is nil without a keychain too.
+func (s *Store) Put(a Account, e Entry) (place Place, trouble, err error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return "", nil, err
+	}
+	if s.System != nil {
+		if trouble = s.System.Set(a.name(), string(data)); trouble == nil {
+			// An older one in a file would not be the newest any more.
+			return InKeychain, nil, s.removeFile(a)
+		}
+	}
+	if err := s.writeFile(a, data); err != nil {
+		return "", trouble, err
+	}
+	if s.System != nil {
+		_ = s.System.Delete(a.name()) // Get looks at the file first, so that an old one that stays does no harm
+	}
+	return InFile, trouble, nil
+}
+
+// Get finds an account's entry. The error is [ErrNone] if there is none.
+func (s *Store) Get(a Account) (Entry, error) {
+	data, err := s.readFile(a)
+	if errors.Is(err, ErrNone) && s.System != nil {
+		var text string
+		text, err = s.System.Get(a.name())
+		data = []byte(text)
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	var e Entry
+	if json.Unmarshal(data, &e) != nil || e.RefreshToken == "" {
+		// The library's error would quote what was there.
+		return Entry{}, errors.New("what is kept for this account cannot be read: log in again")
+	}
+	return e, nil
+}
+
+// Delete forgets an account's entry, wherever it is, and its lock. The error is [ErrNone] if there is none. The caller has no
+// lock of the account.
+func (s *Store) Delete(ctx context.Context, a Account) error {
+	if _, err := os.Lstat(s.Folder); s.System == nil && errors.Is(err, fs.ErrNotExist) {
+		return ErrNone
+	}
+	unlock, err := s.Lock(ctx, a)
+	if err != nil {
+		return err
+	}
+	err = s.delete(a)
+	_ = os.Remove(s.lockFile(a))
+	unlock()
+	_ = os.Remove(s.Folder) // if it is empty
+	return err
+}
+
+func (s *Store) delete(a Account) error {
+	_, err := os.Lstat(s.file(a))
+	found := err == nil
+	err = s.removeFile(a)
+	if s.System != nil {
+		deleted := s.System.Delete(a.name())
+		found = found || deleted == nil
+		if deleted != nil && !errors.Is(deleted, ErrNone) {
+			err = errors.Join(err, deleted)
+		}
+	}
+	if err == nil && !found {
+		return ErrNone
+	}
+	return err
+}
+
+func (s *Store) lockFile(a Account) string { return filepath.Join(s.Folder, a.name()+".lock") }

@@ -1,0 +1,171 @@
+package keychain_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"opkssh/internal/keychain"
+)
+
+var alice = keychain.Account{Issuer: "https://op.example.com", ClientID: "opkssh", Subject: "alice"}
+
+// memory is a keychain that holds what it is given, or refuses.
+type memory struct {
+	secrets map[string]string
+	refuse  error
+}
+
+func newMemory() *memory { return &memory{secrets: map[string]string{}} }
+
+func (m *memory) Get(name string) (string, error) {
+	if secret, ok := m.secrets[name]; ok || m.refuse != nil {
+		return secret, m.refuse
+	}
+	return "", keychain.ErrNone
+}
+
+func (m *memory) Set(name, secret string) error {
+	if m.refuse == nil {
+		m.secrets[name] = secret
+	}
+	return m.refuse
+}
+
+func (m *memory) Delete(name string) error {
+	if _, ok := m.secrets[name]; !ok {
+		return keychain.ErrNone
+	}
+	delete(m.secrets, name)
+	return m.refuse
+}
+
+func put(t *testing.T, s *keychain.Store, token string, want keychain.Place) {
+	t.Helper()
+	if place, _, err := s.Put(alice, keychain.Entry{RefreshToken: token}); err != nil || place != want {
+		t.Fatalf("expected to be kept in %s, got %q, %v", want, place, err)
+	}
+}
+
+func wantToken(t *testing.T, s *keychain.Store, want string) {
+	t.Helper()
+	if e, err := s.Get(alice); err != nil || e.RefreshToken != want {
+		t.Fatalf("expected %q, got %q, %v", want, e.RefreshToken, err)
+	}
+}
+
+func files(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestKeepAndForget(t *testing.T) {
+	for name, system := range map[string]keychain.System{"keychain": newMemory(), "file": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := &keychain.Store{Folder: filepath.Join(t.TempDir(), "state"), System: system}
+			if _, err := s.Get(alice); !errors.Is(err, keychain.ErrNone) {
+				t.Fatalf("expected %v, got %v", keychain.ErrNone, err)
+			}
+			if err := s.Delete(t.Context(), alice); !errors.Is(err, keychain.ErrNone) {
+				t.Fatalf("expected %v, got %v", keychain.ErrNone, err)
+			}
+			put(t, s, "first", keychain.Place(name))
+			put(t, s, "second", keychain.Place(name))
+			wantToken(t, s, "second")
+			for _, other := range []keychain.Account{
+				{alice.Issuer, alice.ClientID, "bob"}, {alice.Issuer, "other", "alice"}, {"https://op.example.org", "opkssh", "alice"},
+			} {
+				if _, err := s.Get(other); !errors.Is(err, keychain.ErrNone) {
+					t.Errorf("%v: expected %v, got %v", other, keychain.ErrNone, err)
+				}
+			}
+			unlock, err := s.Lock(t.Context(), alice)
+			if err != nil {
+				t.Fatal(err)
+			}
+			unlock()
+			if err := s.Delete(t.Context(), alice); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Get(alice); !errors.Is(err, keychain.ErrNone) {
+				t.Fatalf("expected %v, got %v", keychain.ErrNone, err)
+			}
+			if _, err := os.Stat(s.Folder); runtime.GOOS != "windows" && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("left behind: %v", files(t, s.Folder))
+			}
+		})
+	}
+}
+
+func TestFilesAreForThePersonAlone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // files have the rights of the home folder there
+	}
+	s := &keychain.Store{Folder: filepath.Join(t.TempDir(), "a", "state")}
+	put(t, s, "secret", keychain.InFile)
+	names := files(t, s.Folder)
+	if len(names) != 1 {
+		t.Fatalf("expected one file, got %v", names)
+	}
+	file := filepath.Join(s.Folder, names[0])
+	for name, want := range map[string]os.FileMode{s.Folder: 0o700, file: 0o600} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: expected mode %o, got %v, %v", name, want, info, err)
+		}
+	}
+	if err := os.Chmod(file, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(alice); err == nil || errors.Is(err, keychain.ErrNone) {
+		t.Errorf("a file that a group can read: got %v", err)
+	}
+	if err := errors.Join(os.Rename(file, file+".real"), os.Chmod(file+".real", 0o600), os.Symlink(file+".real", file)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(alice); err == nil || errors.Is(err, keychain.ErrNone) {
+		t.Errorf("a symbolic link: got %v", err)
+	}
+}
+
+// What a keychain does not take goes to a file, and what stood in it before is not what counts.
+func TestAKeychainThatRefuses(t *testing.T) {
+	system := newMemory()
+	s := &keychain.Store{Folder: t.TempDir(), System: system}
+	put(t, s, "first", keychain.InKeychain)
+	system.refuse = errors.New("locked")
+	if place, trouble, err := s.Put(alice, keychain.Entry{RefreshToken: "second"}); place != keychain.InFile || trouble == nil || err != nil {
+		t.Fatalf("expected a file and the trouble, got %q, %v, %v", place, trouble, err)
+	}
+	wantToken(t, s, "second")
+	system.refuse = nil
+	put(t, s, "third", keychain.InKeychain)
+	wantToken(t, s, "third")
+	for _, name := range files(t, s.Folder) {
+		if strings.HasSuffix(name, ".json") {
+			t.Errorf("an old token in the file %s", name)
+		}
+	}
+}
+
+func TestWhatCannotBeReadIsNotQuoted(t *testing.T) {
+	system := newMemory()
+	s := &keychain.Store{Folder: t.TempDir(), System: system}
+	put(t, s, "hush", keychain.InKeychain)
+	for name := range system.secrets {
+		system.secrets[name] = "hush-hush"
+	}
+	if _, err := s.Get(alice); err == nil || errors.Is(err, keychain.ErrNone) || strings.Contains(err.Error(), "hush") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !unix || darwin
+
+package login
+
+func (Browser) isWSL() bool { return false }

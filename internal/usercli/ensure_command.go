@@ -1,0 +1,178 @@
+package usercli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/term"
+
+	"opkssh/internal/filelock"
+	"opkssh/internal/login"
+	"opkssh/internal/userkeys"
+)
+
+func ensureCommand(t *terminal) *cobra.Command {
+	var configPath string
+	c := &cobra.Command{
+		Use:   "ensure HOST",
+		Short: "log in if the key for a host is not good for a while yet",
+		Long: `ensure is what ssh runs, by the lines that "opkssh ssh-config" prints, before it connects to HOST. If the key of the
+provider that has HOST among its hosts is good for a while yet, it ends at once. Else it renews the key, where the
+provider's settings say refresh: true, or logs in.
+
+It needs a terminal or a display to log in, and fails at once where there is neither. Of several at the same time one
+logs in, and the others wait for it. It prints nothing to standard output.`,
+		Example: `  opkssh ensure web1.example.com && ssh web1.example.com`,
+		Args:    arguments(1, 1, "a HOST"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return ensure(c.Context(), t, configPath, args[0])
+		},
+	}
+	c.Flags().StringVar(&configPath, "config-path", "", "read this configuration `FILE` (default ~/.opk/config.yml)")
+	t.verboseFlag(c)
+	return c
+}
+
+// ensure looks at the key and, most of the time, at nothing else: no network, no lock.
+func ensure(ctx context.Context, t *terminal, configPath, host string) error {
+	config, err := clientConfig(t, configPath)
+	if err != nil {
+		return err
+	}
+	provider, found := config.ForHost(host)
+	if !found {
+		return withHint(fmt.Errorf("no provider is configured for the host %q", host), "name it under hosts of a provider in ~/.opk/config.yml")
+	}
+	pair, err := hostPair(provider)
+	if err != nil || isGood(t, pair) {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	unlock, waited, err := lockKey(ctx, pair)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if isGood(t, pair) {
+		return nil
+	}
+	if provider.Refresh && renewInTime(ctx, t, provider, pair) {
+		return nil
+	}
+	alias := provider.Aliases[0]
+	if waited {
+		// Ten logins in a row is not what somebody wants who closed the first one.
+		return withHint(errors.New("another ssh waited for the login at the same time, and nobody has logged in"), "opkssh login "+alias)
+	}
+	return logInFor(ctx, t, host, alias, configPath, pair)
+}
+
+// hostPair is the key for a provider's hosts.
+func hostPair(provider login.Provider) (userkeys.Pair, error) {
+	folder, err := keyFolder()
+	if err != nil {
+		return userkeys.Pair{}, err
+	}
+	return userkeys.ForHosts(folder, provider.Aliases[0]), nil
+}
+
+// mostLeft is what has to be left of a key at least; of a short-lived one it is a tenth of its life.
+const mostLeft = 5 * time.Minute
+
+// isGood is whether ssh can use the key for a while yet.
+func isGood(t *terminal, pair userkeys.Pair) bool {
+	id, found := userkeys.Read(pair)
+	if !found || id.Problem != "" {
+		return false
+	}
+	if !id.HasKeyFile && !isInAgent(t, id) {
+		return false
+	}
+	if id.ValidBefore.IsZero() {
+		return true
+	}
+	life := id.ValidBefore.Sub(id.IssuedAt)
+	return wallClock().Add(min(mostLeft, life/10)).Before(id.ValidBefore)
+}
+
+func isInAgent(t *terminal, id userkeys.Identity) bool {
+	agent, err := userkeys.DialAgent(os.Getenv)
+	if err != nil {
+		t.detail("%v", err)
+		return false
+	}
+	defer func() { _ = agent.Close() }()
+	list, err := agent.Complete([]userkeys.Identity{id})
+	return err == nil && list[0].InAgent
+}
+
+// lockKey lets one process at a time see to a key. waited is whether another one did.
+func lockKey(ctx context.Context, pair userkeys.Pair) (unlock func(), waited bool, err error) {
+	folder := filepath.Dir(pair.Key)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, false, err
+	}
+	name := pair.Key + ".lock"
+	release, waited, err := filelock.Lock(ctx, name)
+	if err != nil {
+		return nil, waited, err
+	}
+	return func() {
+		_ = os.Remove(name)
+		release()
+	}, waited, nil
+}
+
+// renewInTime is whether a refresh made the key good. If not, a login will.
+func renewInTime(ctx context.Context, t *terminal, provider login.Provider, pair userkeys.Pair) bool {
+	r := renewal{pair: pair, provider: &provider, due: func(userkeys.Identity) bool { return true }}
+	if _, _, err := r.run(ctx, t); err != nil {
+		t.detail("not renewed: %v", err)
+		return false
+	}
+	return isGood(t, pair)
+}
+
+// logInFor is a login for somebody who wanted to use ssh.
+func logInFor(ctx context.Context, t *terminal, host, alias, configPath string, pair userkeys.Pair) error {
+	// ssh gives us no standard input, so that the terminal is what standard error goes to.
+	if !t.interactive() && isTerminal(t.err) {
+		if in, err := os.Open(terminalDevice()); err == nil {
+			defer func() { _ = in.Close() }()
+			t.in = in
+		}
+	}
+	if !login.CanLogIn(surroundings(t)) {
+		return withHint(fmt.Errorf("no good key for %s, and nobody can log in here: no terminal and no display", host),
+			"run this where you can log in: opkssh login "+alias)
+	}
+	t.note("ssh to %s needs a login with %s", host, alias)
+	o := &loginOptions{keyType: string(userkeys.ECDSA), configPath: configPath, timeout: login.DefaultTimeout}
+	if id, found := userkeys.Read(pair); found && id.Certificate.Key.Type() == ssh.KeyAlgoED25519 {
+		o.keyType = string(userkeys.Ed25519)
+	}
+	return runLogin(ctx, t, alias, o)
+}
+
+func terminalDevice() string {
+	if runtime.GOOS == "windows" {
+		return "CONIN$"
+	}
+	return "/dev/tty"
+}
+
+func isTerminal(w any) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

@@ -1,0 +1,228 @@
+package usercli
+
+import (
+	"crypto"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/internal/login"
+	"opkssh/internal/userkeys"
+)
+
+// keyPlace is where a login leaves its key: in files, in an agent, or in both.
+type keyPlace struct {
+	sshFolder string         // ~/.ssh, "" where -i names the file
+	pair      *userkeys.Pair // nil: a pair of the account's own in ~/.ssh/opkssh
+	alias     string
+	use       login.AgentUse
+	confirm   bool
+	agent     *userkeys.Agent // nil: none
+	forHosts  bool            // pair is that of a provider with hosts, in ~/.ssh/opkssh
+	printed   bool            // the key goes to standard output, and nowhere else
+}
+
+// openKeyPlace finds out what can be found out before somebody is sent to the provider, who would have gone there for nothing.
+func openKeyPlace(t *terminal, provider login.Provider, o *loginOptions) (*keyPlace, error) {
+	if o.printKey {
+		return &keyPlace{printed: true}, nil
+	}
+	p := &keyPlace{use: provider.AddToAgent, confirm: provider.AgentConfirm || o.agentConfirm}
+	if o.addToAgent != "" {
+		p.use = o.addToAgent
+	}
+	if len(provider.Aliases) > 0 {
+		p.alias = provider.Aliases[0]
+	}
+	if err := p.choosePair(t, provider, o); err != nil {
+		return nil, keyFileError(err)
+	}
+	if err := o.checkRenewable(p); err != nil {
+		return nil, err
+	}
+	return p, p.openAgent(t)
+}
+
+func (p *keyPlace) choosePair(t *terminal, provider login.Provider, o *loginOptions) (err error) {
+	if o.file != "" {
+		pair := userkeys.At(o.file)
+		p.pair = &pair
+		return pair.Available()
+	}
+	if p.sshFolder, err = keyFolder(); err != nil {
+		return err
+	}
+	if len(provider.Hosts) > 0 {
+		return p.chooseForHosts(p.sshFolder, provider)
+	}
+	if userkeys.Configured(p.sshFolder) {
+		return nil
+	}
+	pair, err := userkeys.Choose(p.sshFolder, userkeys.KeyType(o.keyType))
+	if err != nil {
+		return err
+	}
+	p.pair = &pair
+	if own, second := strings.CutSuffix(pair.Key, "_sk"); second {
+		t.note("%s is not a key of opkssh and stays as it is: the key is %s", own, pair.Key)
+	}
+	return nil
+}
+
+func (p *keyPlace) openAgent(t *terminal) error {
+	if p.use == "" || p.use == login.AgentNo {
+		return nil
+	}
+	agent, err := userkeys.DialAgent(os.Getenv)
+	switch {
+	case err == nil:
+		p.agent = agent
+		return nil
+	case p.use == login.AgentAuto:
+		t.detail("%v", err)
+		return nil
+	}
+	return noAgent(err)
+}
+
+// noAgent says how to get one.
+func noAgent(err error) error {
+	return withHint(err, `start one, such as with eval "$(ssh-agent)", or log in with --add-to-agent no`)
+}
+
+// close ends the connection to the agent.
+func (p *keyPlace) close() {
+	if p.agent != nil {
+		_ = p.agent.Close() // everything that was sent has been answered
+	}
+}
+
+// store puts the key where it belongs, and returns where that is. What an agent refuses, where it is there by chance, is a
+// warning.
+func (p *keyPlace) store(t *terminal, key crypto.Signer, cert *ssh.Certificate) (stored storedKey, err error) {
+	if p.printed {
+		return storedKey{printed: true}, nil
+	}
+	if stored.pair, err = p.place(cert); err != nil {
+		return stored, keyFileError(err)
+	}
+	if p.use == login.AgentOnly {
+		if err := p.addToAgent(t, key, cert); err != nil {
+			return stored, withHint(err, "without --add-to-agent only, the key is written to a file")
+		}
+		stored.inAgent = true
+	}
+	if err := p.write(stored.pair, key, cert); err != nil {
+		if stored.inAgent {
+			_, _ = p.agent.Remove(func(id userkeys.Identity) bool { return id.Is(cert) })
+		}
+		return stored, keyFileError(err)
+	}
+	stored.inFile = p.use != login.AgentOnly
+	if stored.inAgent {
+		return stored, p.removeReplaced(stored.pair, cert)
+	}
+	if p.agent == nil {
+		return stored, nil
+	}
+	err = p.addToAgent(t, key, cert)
+	stored.inAgent = err == nil
+	if err != nil && p.use == login.AgentAuto {
+		t.note("warning: %v", err)
+		return stored, nil
+	}
+	if err != nil {
+		return stored, withHint(err, fmt.Sprintf("the key is in %s all the same", stored.pair.Key))
+	}
+	return stored, p.removeReplaced(stored.pair, cert)
+}
+
+func (p *keyPlace) addToAgent(t *terminal, key crypto.Signer, cert *ssh.Certificate) error {
+	err := p.agent.Add(key, cert, p.alias, p.confirm, time.Now())
+	if err == nil && p.agent.NoLifetimes() {
+		t.note("warning: this ssh-agent knows no lifetimes: it holds the key until the next login or logout, also beyond its end")
+	}
+	return err
+}
+
+// removeReplaced removes the account's certificates under other names whose private keys were in the agent alone, until this
+// login's key took their place.
+func (p *keyPlace) removeReplaced(pair userkeys.Pair, cert *ssh.Certificate) error {
+	id, err := userkeys.Of(cert)
+	if err != nil || p.sshFolder == "" {
+		return err
+	}
+	list, err := userkeys.List(p.sshFolder)
+	if err != nil {
+		return err
+	}
+	for _, other := range list {
+		if other.Same(id) && other.Mark.InAgent && !other.HasKeyFile && other.Pair != pair {
+			if _, err := other.Pair.Remove(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// storedKey is where a key is now.
+type storedKey struct {
+	pair            userkeys.Pair
+	inFile, inAgent bool
+	printed         bool
+}
+
+// place is the pair that was chosen, or the account's own.
+func (p *keyPlace) place(cert *ssh.Certificate) (userkeys.Pair, error) {
+	if p.pair != nil {
+		return *p.pair, nil
+	}
+	id, err := userkeys.Of(cert)
+	if err != nil {
+		return userkeys.Pair{}, err
+	}
+	return userkeys.Place(filepath.Join(p.sshFolder, userkeys.Folder), id, time.Now())
+}
+
+// write leaves the alias out where clients that know no alias may want to replace the files.
+func (p *keyPlace) write(pair userkeys.Pair, key crypto.Signer, cert *ssh.Certificate) error {
+	mark := userkeys.Mark{InAgent: p.use == login.AgentOnly}
+	if p.pair != nil && !p.forHosts {
+		return pair.WriteMarked(key, cert, mark)
+	}
+	mark.Alias = p.alias
+	err := pair.WriteMarked(key, cert, mark)
+	if err != nil {
+		return err
+	}
+	if p.forHosts && !userkeys.Configured(p.sshFolder) {
+		return nil
+	}
+	_, err = userkeys.UpdateFolderConfig(p.sshFolder, time.Now())
+	return err
+}
+
+// configureFolder is login --configure.
+func configureFolder(t *terminal) error {
+	folder, err := keyFolder()
+	if err != nil {
+		return err
+	}
+	changed, err := userkeys.Configure(folder, time.Now())
+	for _, name := range changed {
+		t.note("wrote %s", name)
+	}
+	if err != nil {
+		return withHint(err, "ssh needs the line `Include ~/.ssh/opkssh/config` on top of ~/.ssh/config")
+	}
+	if len(changed) == 0 {
+		t.note("%s is set up already", filepath.Join(folder, userkeys.Folder))
+	}
+	t.hint("opkssh login ALIAS, for each account")
+	return nil
+}

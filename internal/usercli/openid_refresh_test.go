@@ -1,0 +1,62 @@
+package usercli_test
+
+import (
+	"crypto/rand"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// refreshable is a login that can be refreshed with the newest refresh token.
+type refreshable struct {
+	request url.Values
+	claims  map[string]any
+}
+
+// refreshables are those of all providers, by refresh token.
+var refreshables sync.Map
+
+// shorten gives ID tokens a life of six seconds where the scope short says so.
+func (p *openIDProvider) shorten(request url.Values, claims map[string]any) {
+	if hasScope(request, "short") {
+		claims["exp"] = time.Now().Unix() + 6
+	}
+}
+
+func hasScope(request url.Values, scope string) bool {
+	return slices.Contains(strings.Fields(request.Get("scope")), scope)
+}
+
+// withRefreshToken adds one where it was asked for, unless the scope no-refresh says otherwise.
+func (p *openIDProvider) withRefreshToken(request url.Values, claims, answer map[string]any) map[string]any {
+	if hasScope(request, "offline_access") && !hasScope(request, "no-refresh") {
+		token := "hush-refresh-" + rand.Text()
+		refreshables.Store(token, refreshable{request, claims})
+		answer["refresh_token"] = token
+	}
+	return answer
+}
+
+// refresh takes each refresh token once.
+func (p *openIDProvider) refresh(w http.ResponseWriter, r *http.Request) {
+	found, ok := refreshables.LoadAndDelete(r.PostFormValue("refresh_token"))
+	if !ok {
+		p.answer(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+		return
+	}
+	before := found.(refreshable)
+	claims := maps.Clone(before.claims)
+	delete(claims, "nonce")
+	p.shorten(before.request, claims)
+	answer := p.withRefreshToken(before.request, before.claims, map[string]any{
+		"access_token": "the-next-access-token", "token_type": "Bearer", "expires_in": 3600,
+	})
+	if before.request.Get("client_id") != "no-id-token-client" {
+		answer["id_token"] = p.issuer.IDToken(p.t, claims)
+	}
+	p.answer(w, http.StatusOK, answer)
+}

@@ -1,0 +1,105 @@
+package usercli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/internal/keychain"
+	"opkssh/internal/login"
+	"opkssh/internal/userkeys"
+)
+
+// keychainPatience is how long a person may take to unlock the keychain.
+const keychainPatience = 30 * time.Second
+
+// refreshTokens is where refresh tokens are kept: the keychain, else files below ~/.opk.
+func refreshTokens() (*keychain.Store, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, err
+	}
+	return &keychain.Store{
+		Folder: filepath.Join(home, ".opk", "refresh-tokens"),
+		System: keychain.Native(os.Getenv, keychainPatience),
+	}, nil
+}
+
+func accountOf(id userkeys.Identity) keychain.Account {
+	return keychain.Account{Issuer: id.Issuer, ClientID: id.ClientID, Subject: id.Subject}
+}
+
+// keepRefreshToken keeps what a login gave for the next refresh of the key that cert is for. Without it the login is as good, so
+// that trouble is a warning.
+func keepRefreshToken(ctx context.Context, t *terminal, provider login.Provider, cert *ssh.Certificate, result *login.Result) {
+	if result.RefreshToken == "" {
+		if provider.Refresh {
+			t.note("warning: the provider gave no refresh token: the key cannot be renewed without a new login")
+		}
+		return
+	}
+	if err := lockAndPut(ctx, t, provider, cert, result.RefreshToken); err != nil {
+		t.note("warning: the refresh token was not kept: %v", err)
+	}
+}
+
+func lockAndPut(ctx context.Context, t *terminal, provider login.Provider, cert *ssh.Certificate, token string) error {
+	id, err := userkeys.Of(cert)
+	if err != nil {
+		return err
+	}
+	store, err := refreshTokens()
+	if err != nil {
+		return err
+	}
+	unlock, err := store.Lock(ctx, accountOf(id))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return putRefreshToken(t, store, accountOf(id), provider, token)
+}
+
+// putRefreshToken wants the account's lock.
+func putRefreshToken(t *terminal, store *keychain.Store, a keychain.Account, provider login.Provider, token string) error {
+	place, trouble, err := store.Put(a, keychain.Entry{RefreshToken: token, ClientSecret: provider.ClientSecret})
+	if err != nil {
+		return err
+	}
+	if trouble != nil {
+		t.note("warning: the keychain did not take the refresh token, it is in a file below %s: %v", store.Folder, trouble)
+	}
+	t.detail("the refresh token is kept in a %s", place)
+	return nil
+}
+
+// forgetPatience is how long a logout waits for a refresh to end.
+const forgetPatience = time.Minute
+
+// forget forgets the refresh tokens of the accounts of some keys, unless a key of the rest can be renewed with them.
+func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
+	store, err := refreshTokens()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), forgetPatience)
+	defer cancel()
+	for _, id := range keys {
+		if slices.ContainsFunc(rest, id.Same) {
+			continue
+		}
+		switch err := store.Delete(ctx, accountOf(id)); {
+		case err == nil:
+			r.Forgotten = append(r.Forgotten, id.Account()+" at "+id.Issuer)
+		case !errors.Is(err, keychain.ErrNone):
+			return fmt.Errorf("the refresh token of %s was not forgotten: %w", id.Account(), err)
+		}
+	}
+	return nil
+}

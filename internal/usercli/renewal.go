@@ -1,0 +1,175 @@
+package usercli
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/internal/keychain"
+	"opkssh/internal/login"
+	"opkssh/internal/userkeys"
+	"opkssh/pkg/pktoken"
+	"opkssh/pkg/sshcert"
+)
+
+// renewal renews the key in a pair of files: the same key gets a new certificate, whose PK token holds a refreshed ID token.
+type renewal struct {
+	pair     userkeys.Pair
+	provider *login.Provider // nil: what the login kept
+	// due says whether the key that is there, once nobody else renews it, is still to be renewed.
+	due func(userkeys.Identity) bool
+}
+
+// run gives the key that is there afterwards. renewed is false if it was not due: another process may have been faster.
+func (r *renewal) run(ctx context.Context, t *terminal) (id userkeys.Identity, renewed bool, err error) {
+	id, err = readIdentity(r.pair)
+	if err != nil {
+		return id, false, err
+	}
+	store, err := refreshTokens()
+	if err != nil {
+		return id, false, err
+	}
+	account := accountOf(id)
+	unlock, err := store.Lock(ctx, account)
+	if err != nil {
+		return id, false, err
+	}
+	defer unlock()
+	if id, err = readIdentity(r.pair); err != nil || !r.due(id) {
+		return id, false, err
+	}
+	if accountOf(id) != account {
+		return id, false, userkeys.ErrReplaced
+	}
+	err = r.renew(ctx, t, store, id)
+	if err != nil {
+		return id, false, err
+	}
+	id, err = readIdentity(r.pair)
+	return id, err == nil, err
+}
+
+func readIdentity(pair userkeys.Pair) (userkeys.Identity, error) {
+	id, found := userkeys.Read(pair)
+	switch {
+	case !found:
+		return id, withHint(fmt.Errorf("%s: no certificate that login wrote", pair.Certificate), "opkssh login")
+	case id.Problem != "":
+		return id, withHint(errors.New(id.Problem), "opkssh login")
+	}
+	return id, nil
+}
+
+// renew wants the account's lock.
+func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store, id userkeys.Identity) error {
+	old, err := sshcert.FromKey(id.Certificate)
+	if err != nil {
+		return err
+	}
+	token, err := old.PKToken()
+	if err != nil {
+		return err
+	}
+	if id.Mark.InAgent {
+		// An agent takes a certificate together with the private key alone, which it does not give back.
+		return withHint(errors.New("the private key is in an ssh-agent alone, where its certificate cannot be renewed"),
+			"log in with --add-to-agent yes, or again when the key expires")
+	}
+	key, err := r.pair.PrivateKey()
+	if err != nil {
+		return err
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		return err
+	}
+	account := accountOf(id)
+	entry, err := store.Get(account)
+	if err != nil && !errors.Is(err, keychain.ErrNone) {
+		return err
+	}
+	provider := login.ProviderOf(account.Issuer, account.ClientID, entry.ClientSecret)
+	if r.provider != nil {
+		provider = *r.provider
+	}
+	provider.KeyBinding = isKeyBound(token)
+	flow := loginFlow(t, provider, &loginOptions{})
+	flow.UserKey = key
+	result, err := flow.Refresh(ctx, token, entry.RefreshToken, func(next string) error {
+		if next == entry.RefreshToken {
+			return nil
+		}
+		return putRefreshToken(t, store, account, provider, next)
+	})
+	if err != nil {
+		return loginError(err)
+	}
+	template := sshcert.Template{
+		Principals:  id.Certificate.ValidPrincipals,
+		ValidBefore: renewedEnd(provider, id, result.Token),
+	}
+	if old.AccessToken() != "" {
+		template.AccessToken = result.AccessToken
+	}
+	cert, err := sshcert.New(rand.Reader, signer, result.Token, template)
+	if err != nil {
+		return err
+	}
+	if err := r.pair.Renew(cert); err != nil {
+		return err
+	}
+	// A key that had ended may not be listed any more.
+	if folder, err := keyFolder(); err == nil && userkeys.Configured(folder) {
+		if _, err := userkeys.UpdateFolderConfig(folder, time.Now()); err != nil {
+			t.note("warning: %v", err)
+		}
+	}
+	if err := replaceInAgent(id, func(agent *userkeys.Agent) error {
+		return agent.Add(key, cert, id.Alias, provider.AgentConfirm, time.Now())
+	}); err != nil {
+		t.note("warning: %v", err)
+	}
+	return nil
+}
+
+// isKeyBound is whether the provider put the key into the ID token (OpenID Connect Key Binding).
+func isKeyBound(token *pktoken.Token) bool {
+	header, _ := token.UnverifiedHeaders()
+	return header["typ"] == "dpop+id_token"
+}
+
+// renewedEnd is the end of the newest ID token. Where hosts are not known to accept refreshed ID tokens, it is never earlier
+// than the end that the login chose.
+func renewedEnd(provider login.Provider, id userkeys.Identity, token *pktoken.Token) time.Time {
+	_, end := login.TokenLife(token)
+	if !provider.Refresh && (id.ValidBefore.IsZero() || id.ValidBefore.After(end)) {
+		return id.ValidBefore
+	}
+	return end
+}
+
+// replaceInAgent adds the renewed key where the agent holds the old one. No agent is none that holds it.
+func replaceInAgent(old userkeys.Identity, add func(*userkeys.Agent) error) error {
+	if os.Getenv("SSH_AUTH_SOCK") == "" {
+		return nil
+	}
+	agent, err := userkeys.DialAgent(os.Getenv)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = agent.Close() }()
+	held, err := agent.List()
+	for _, id := range held {
+		if bytes.Equal(id.Certificate.Key.Marshal(), old.Certificate.Key.Marshal()) {
+			return add(agent)
+		}
+	}
+	return err
+}

@@ -1,0 +1,219 @@
+package userkeys
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"opkssh/pkg/sshcert"
+)
+
+// agentTimeout is for one thing that an agent is asked, which may ask its owner first.
+const agentTimeout = 2 * time.Minute
+
+// NoAgentError says that there is no ssh-agent to talk to.
+type NoAgentError struct{ Detail string }
+
+// Error says why.
+func (e *NoAgentError) Error() string { return "no ssh-agent: " + e.Detail }
+
+// Agent is a connection to an ssh-agent (draft-miller-ssh-agent).
+type Agent struct {
+	agent   agent.Agent
+	conn    io.Closer
+	address string // SSH_AUTH_SOCK
+
+	noLifetimes bool
+}
+
+// DialAgent connects to the agent that SSH_AUTH_SOCK names: a Unix socket, or on Windows a named pipe too, where the pipe of
+// OpenSSH's service is the default. The error is a *[NoAgentError].
+func DialAgent(getenv func(string) string) (*Agent, error) {
+	a := &Agent{address: getenv("SSH_AUTH_SOCK")}
+	if err := a.dial(); err != nil {
+		return nil, &NoAgentError{Detail: err.Error()}
+	}
+	return a, nil
+}
+
+func (a *Agent) dial() error {
+	conn, err := dialAgent(a.address)
+	if err != nil {
+		return err
+	}
+	// Without Close in sight, the library reads an answer only when it has asked. Otherwise it always reads, so that a deadline
+	// ends the connection between two questions, and a pipe of Windows, which does one thing at a time, takes no question.
+	a.agent, a.conn = agent.NewClient(struct{ io.ReadWriter }{conn}), conn
+	return nil
+}
+
+// beginAsking: an agent that does not answer must not hold up a login for ever. A pipe of Windows has no deadlines.
+func (a *Agent) beginAsking() {
+	if c, ok := a.conn.(net.Conn); ok {
+		_ = c.SetDeadline(time.Now().Add(agentTimeout)) // what is wrong with the connection, the next request tells
+	}
+}
+
+// dialSocket is for an agent that listens on a Unix socket.
+func dialSocket(path string) (io.ReadWriteCloser, error) {
+	conn, err := net.Dial("unix", path)
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = fmt.Errorf("%s (SSH_AUTH_SOCK): %w", path, op.Err)
+	}
+	return conn, err
+}
+
+// Close ends the connection.
+func (a *Agent) Close() error { return a.conn.Close() }
+
+// Add gives the agent a key with its certificate, until the certificate's end, and then takes the account's older keys of ours
+// out of it, and those that have expired. With confirm the agent asks before each use. now is the time from which the agent
+// counts. An agent that knows no lifetimes gets the key without: see [Agent.NoLifetimes].
+func (a *Agent) Add(key crypto.Signer, cert *ssh.Certificate, alias string, confirm bool, now time.Time) error {
+	ours, err := sshcert.FromKey(cert)
+	if err != nil {
+		return err
+	}
+	id := identityOf(ours)
+	added := agent.AddedKey{PrivateKey: key, Certificate: cert, Comment: agentComment(id, alias), ConfirmBeforeUse: confirm}
+	if !id.ValidBefore.IsZero() {
+		left := id.ValidBefore.Sub(now) / time.Second
+		if left <= 0 {
+			return fmt.Errorf("the certificate ended at %s: no time is left for an agent", id.ValidBefore.UTC().Format(time.RFC3339))
+		}
+		added.LifetimeSecs = uint32(min(left, math.MaxUint32))
+	}
+	if err := a.add(added); err != nil {
+		return agentFailed("take the key", err)
+	}
+	_, err = a.Remove(func(other Identity) bool {
+		return (other.Same(id) || other.Expired(now)) && !other.Is(cert)
+	})
+	return err
+}
+
+// add tries without a lifetime where one is refused, as the agent service of Windows does. Some versions end the connection over
+// it. The certificate ends all the same. A key that is to be confirmed is not given away without that.
+func (a *Agent) add(key agent.AddedKey) error {
+	a.beginAsking()
+	err := a.agent.Add(key)
+	if err == nil || key.LifetimeSecs == 0 || key.ConfirmBeforeUse {
+		return err
+	}
+	_ = a.conn.Close()
+	if a.dial() != nil {
+		return err
+	}
+	a.beginAsking()
+	key.LifetimeSecs = 0
+	if a.agent.Add(key) != nil {
+		return err
+	}
+	a.noLifetimes = true
+	return nil
+}
+
+// NoLifetimes is whether the agent refused a lifetime, and keeps the key until somebody takes it out.
+func (a *Agent) NoLifetimes() bool { return a.noLifetimes }
+
+// agentComment is what ssh-add -l shows. Hosts see it nowhere.
+func agentComment(id Identity, alias string) string {
+	end := "for ever"
+	if !id.ValidBefore.IsZero() {
+		end = "until " + id.ValidBefore.UTC().Format(time.RFC3339)
+	}
+	words := []string{id.Account(), id.Issuer, end}
+	if text, ok := strings.CutPrefix((Mark{Alias: alias}).Comment(), sshcert.Comment+": "); ok {
+		words = append([]string{text}, words...)
+	}
+	// A terminal would obey some characters.
+	return sshcert.Comment + ": " + strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.Join(words, " "))
+}
+
+// List gives the keys of ours that the agent holds: those whose comment and certificate are as login makes them.
+func (a *Agent) List() ([]Identity, error) {
+	a.beginAsking()
+	keys, err := a.agent.List()
+	if err != nil {
+		return nil, agentFailed("list its keys", err)
+	}
+	var list []Identity
+	for _, key := range keys {
+		mark, ours := parseMark(key.Comment)
+		if !ours {
+			continue
+		}
+		public, err := ssh.ParsePublicKey(key.Blob)
+		if err != nil {
+			continue
+		}
+		cert, err := sshcert.FromKey(public)
+		if err != nil {
+			continue
+		}
+		id := identityOf(cert)
+		id.Alias, id.InAgent = mark.Alias, true
+		list = append(list, id)
+	}
+	return list, nil
+}
+
+// Remove takes the keys of ours that match out of the agent, and returns them.
+func (a *Agent) Remove(match func(Identity) bool) ([]Identity, error) {
+	list, err := a.List()
+	if err != nil {
+		return nil, err
+	}
+	var removed []Identity
+	for _, id := range list {
+		if !match(id) {
+			continue
+		}
+		if err := a.agent.Remove(id.Certificate); err != nil {
+			return removed, agentFailed("remove a key", err)
+		}
+		removed = append(removed, id)
+	}
+	return removed, nil
+}
+
+// Complete adds to what is in files what the agent holds: InAgent where it has the same certificate, and the identities that
+// it alone has.
+func (a *Agent) Complete(list []Identity) ([]Identity, error) {
+	held, err := a.List()
+	if err != nil {
+		return list, err
+	}
+	for _, id := range held {
+		known := false
+		for i := range list {
+			if list[i].Is(id.Certificate) {
+				list[i].InAgent, known = true, true
+			}
+		}
+		if !known {
+			list = append(list, id)
+		}
+	}
+	return list, nil
+}
+
+// agentFailed names what the agent was asked for. Its own answer is no more than that it failed.
+func agentFailed(what string, err error) error {
+	return fmt.Errorf("the ssh-agent did not %s: %w", what, err)
+}

@@ -1,0 +1,180 @@
+package userkeys
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/pkg/pktoken"
+	"opkssh/pkg/sshcert"
+)
+
+// Identity is a key of ours on this computer, and whose it is by its certificate. Nothing in it is verified: it says what the
+// person's own files and agent say.
+type Identity struct {
+	Issuer, ClientID string
+	Subject, Email   string
+	Alias            string // of the provider at the login, if that is known
+
+	IssuedAt     time.Time // of the ID token
+	TokenExpires time.Time // of the refreshed ID token, if there is one, else of the ID token
+	ValidBefore  time.Time // of the certificate; zero: it has no end
+
+	Certificate *ssh.Certificate
+	Pair        Pair // zero if it is in an agent alone
+	Mark        Mark
+	HasKeyFile  bool
+	InAgent     bool // set by [Agent.Complete] and [Agent.List]
+
+	// Problem says why the files cannot be used, "" if they can. A private key that is to be in an agent is no problem of the
+	// files.
+	Problem string
+}
+
+// List gives the identities whose certificates are in folder, which is ~/.ssh, under a default name or in the folder opkssh:
+// those that [Find] finds. A pair that cannot be used is among them, with its problem.
+func List(folder string) ([]Identity, error) {
+	pairs, err := Find(folder)
+	if err != nil {
+		return nil, err
+	}
+	var list []Identity
+	for _, pair := range pairs {
+		if id, found := Read(pair); found {
+			list = append(list, id)
+		}
+	}
+	return list, nil
+}
+
+// Read gives the identity in a pair's files; found is false if no certificate of ours is there.
+func Read(pair Pair) (id Identity, found bool) {
+	line, found := pair.certificateLine()
+	if !found {
+		return Identity{}, false
+	}
+	cert, comment, err := sshcert.ParseLine(line)
+	if err != nil {
+		return Identity{}, false
+	}
+	id = identityOf(cert)
+	id.Pair = pair
+	id.Mark, _ = parseMark(comment)
+	id.Alias = id.Mark.Alias
+	data, present, err := readOwn(pair.Key)
+	id.HasKeyFile = present
+	if id.Problem != "" {
+		return id, true
+	}
+	switch {
+	case err != nil:
+		id.Problem = err.Error()
+	case present:
+		public, err := publicPart(data)
+		if err != nil {
+			id.Problem = pair.Key + ": not a private key that can be read"
+		} else if !bytes.Equal(public.Marshal(), id.Certificate.Key.Marshal()) {
+			id.Problem = pair.Key + ": not the certificate's private key"
+		}
+	case !id.Mark.InAgent:
+		id.Problem = pair.Key + ": no private key there"
+	}
+	return id, true
+}
+
+// Of gives the identity in a certificate, which is in no file and no agent yet.
+func Of(cert *ssh.Certificate) (Identity, error) {
+	ours, err := sshcert.FromKey(cert)
+	if err != nil {
+		return Identity{}, err
+	}
+	return identityOf(ours), nil
+}
+
+// identityOf reads what the certificate says.
+func identityOf(cert *sshcert.Certificate) Identity {
+	id := Identity{Certificate: cert.SSH()}
+	if end := cert.SSH().ValidBefore; end != ssh.CertTimeInfinity {
+		id.ValidBefore = time.Unix(int64(min(end, maxUnixTime)), 0)
+	}
+	token, err := cert.PKToken()
+	if err != nil {
+		id.Problem = fmt.Sprintf("the PK token cannot be read: %v", err)
+		return id
+	}
+	claims := token.UnverifiedClaims()
+	id.Issuer = token.UnverifiedIssuer()
+	id.Subject, _ = claims["sub"].(string)
+	id.Email, _ = claims["email"].(string)
+	id.ClientID = clientID(claims, token.Commitment())
+	id.IssuedAt = numericDate(claims["iat"])
+	id.TokenExpires = numericDate(claims["exp"])
+	if refreshed := token.UnverifiedRefreshedClaims(); refreshed != nil {
+		id.TokenExpires = numericDate(refreshed["exp"])
+	}
+	return id
+}
+
+// maxUnixTime is the end of the year 9999, after which RFC 3339 has no words.
+const maxUnixTime = 253402300799
+
+// clientID is whom the ID token was made for. Where the audience is a commitment to the key, as in CI jobs, it is nobody: "".
+func clientID(claims map[string]any, commitment string) string {
+	if party, ok := claims["azp"].(string); ok {
+		return party
+	}
+	audience, _ := claims["aud"].(string)
+	if list, ok := claims["aud"].([]any); ok && len(list) > 0 {
+		audience, _ = list[0].(string)
+	}
+	if audience == commitment || strings.HasPrefix(audience, pktoken.GQAudiencePrefix) {
+		return ""
+	}
+	return audience
+}
+
+// numericDate reads a NumericDate (RFC 7519 §2); what is none is the zero time.
+func numericDate(claim any) time.Time {
+	number, _ := claim.(json.Number)
+	seconds, err := strconv.ParseFloat(string(number), 64)
+	if err != nil || seconds < 0 || seconds > maxUnixTime {
+		return time.Time{}
+	}
+	return time.Unix(int64(seconds), 0)
+}
+
+// Same is whether both are keys of one account at one provider, logged in to with one client.
+func (id Identity) Same(other Identity) bool {
+	return id.Issuer == other.Issuer && id.ClientID == other.ClientID && id.Subject == other.Subject && id.Subject != ""
+}
+
+// At is whether it comes from a login with this provider. aliases are the provider's names: they tell two providers apart that
+// are one client of one issuer, for two accounts.
+func (id Identity) At(issuer, clientID string, aliases []string) bool {
+	return id.Issuer == issuer && id.ClientID == clientID &&
+		(id.Alias == "" || len(aliases) == 0 || slices.Contains(aliases, id.Alias))
+}
+
+// Is is whether the certificate is the identity's.
+func (id Identity) Is(cert *ssh.Certificate) bool {
+	return bytes.Equal(id.Certificate.Marshal(), cert.Marshal())
+}
+
+// Account is the e-mail address, else the subject.
+func (id Identity) Account() string {
+	if id.Email != "" {
+		return id.Email
+	}
+	return id.Subject
+}
+
+// Expired is whether the certificate has ended. Hosts may have stopped accepting it earlier.
+func (id Identity) Expired(now time.Time) bool {
+	return !id.ValidBefore.IsZero() && !now.Before(id.ValidBefore)
+}
