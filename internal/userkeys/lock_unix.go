@@ -4,8 +4,10 @@ package userkeys
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // lockFolder keeps two logins from mixing their files in a folder. It locks the folder itself, so that no lock file stays
@@ -15,11 +17,18 @@ func lockFolder(folder string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX)
-		if !errors.Is(err, syscall.EINTR) {
-			break
+	for end := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
+		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		busy := errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR)
+		if !busy {
+			return func() { _ = dir.Close() }, nil
+		}
+		// Whoever can open the folder can lock it, and need not mean well.
+		if time.Now().After(end) {
+			return nil, errors.Join(&fs.PathError{Op: "lock", Path: folder, Err: err}, dir.Close())
 		}
 	}
-	return func() { _ = dir.Close() }, nil
 }
+
+// lockPatience is far more than writing two files takes.
+const lockPatience = 10 * time.Second

@@ -4,6 +4,7 @@ package userkeys_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -22,6 +23,27 @@ func TestAPipeIsNotOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkForeign(t, "Available", pair.Available(), "id")
+}
+
+// Whoever can open the folder can take its lock, and keep it: Write gives up, and leaves nothing behind.
+func TestWriteDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	dir, err := os.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dir.Close() }()
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	key, cert := credential(t, userkeys.ECDSA)
+	if err := userkeys.At(filepath.Join(folder, "id")).Write(key, cert); !errors.Is(err, syscall.EWOULDBLOCK) {
+		t.Errorf("expected EWOULDBLOCK, got %v", err)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
 }
 
 // A crash can come at any moment, and what another process sees at that moment is what it leaves: never a key beside a

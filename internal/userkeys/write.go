@@ -61,7 +61,7 @@ func (p Pair) WriteMarked(key crypto.Signer, cert *ssh.Certificate, mark Mark) (
 			return err
 		}
 	}
-	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, mark.Comment()), 0o644); err != nil {
+	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, mark.Comment()), certificateMode(cert)); err != nil {
 		return err
 	}
 	if err := os.Remove(p.Key); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -116,4 +116,12 @@ func syncFolder(folder string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// certificateMode: a certificate is no secret, unless the access token is in it.
+func certificateMode(cert *ssh.Certificate) fs.FileMode {
+	if _, secret := cert.Extensions[sshcert.ExtensionAccessToken]; secret {
+		return 0o600
+	}
+	return 0o644
 }
