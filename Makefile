@@ -9,7 +9,9 @@ STATICCHECK   := staticcheck@v0.8.2
 RELEASE       := -trimpath -ldflags='-s -w'
 # The tests of these packages need root and the programs that integration/setup.sh installs.
 INTEGRATION   := $(shell $(GO) list ./integration/... 2>/dev/null)
-UNIT          := $(filter-out $(INTEGRATION),$(shell $(GO) list ./... 2>/dev/null))
+# Files of root and of strangers.
+AS_ROOT_TOO   := $(shell $(GO) list ./internal/hostfiles 2>/dev/null)
+UNIT          := $(filter-out $(INTEGRATION) $(AS_ROOT_TOO),$(shell $(GO) list ./... 2>/dev/null))
 AS_ROOT       := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH")
 FUZZTIME      ?= 30s
 
@@ -42,6 +44,7 @@ $(TOOLS)/$(STATICCHECK):
 
 unit:
 	$(GO) test -race $(UNIT)
+	$(AS_ROOT) $(GO) test -race $(AS_ROOT_TOO)
 
 # What people run builds and vets, with its tests, for each of their systems; what hosts run, for Linux.
 cross:
@@ -61,7 +64,7 @@ bench:
 	$(GO) test -run "^$$" -bench Ratio -cpu 1 ./pkg/pktoken/gq
 
 fuzz:
-	@for package in $(UNIT); do \
+	@for package in $(UNIT) $(AS_ROOT_TOO); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "fuzz: $$package $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$package || exit 1; \

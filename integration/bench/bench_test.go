@@ -211,3 +211,35 @@ func BenchmarkSize(b *testing.B) {
 	b.ReportMetric(float64(info.Size())/1e6, "MB")
 	b.ReportMetric(0, "ns/op")
 }
+
+// BenchmarkEnsure: what ssh waits for at each login while the key is good, against a Go program that prints one line.
+func BenchmarkEnsure(b *testing.B) {
+	o := issuer.Start(b)
+	id := o.Login(b, alice)
+	home, program := b.TempDir(), buildHello(b)
+	write(b, filepath.Join(home, ".opk", "config.yml"), fmt.Sprintf(
+		"providers:\n  - alias: work\n    issuer: %s\n    client_id: %s\n    hosts: [\"*.example.com\"]\n", o.URL, pktokentest.ClientID))
+	for suffix, mode := range map[string]os.FileMode{"": 0o600, "-cert.pub": 0o644} {
+		data, err := os.ReadFile(id.Key + suffix)
+		if err != nil {
+			b.Fatal(err)
+		}
+		file := filepath.Join(home, ".ssh", "opkssh", "work"+suffix)
+		write(b, file, string(data))
+		if err := os.Chmod(file, mode); err != nil {
+			b.Fatal(err)
+		}
+	}
+	opkssh := endtoend.Opkssh(b)
+	compare(b, 300, func() {
+		cmd := exec.Command(opkssh, "ensure", "www.example.com")
+		cmd.Env = []string{"HOME=" + home}
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			b.Fatalf("ensure: %v\n%s", err, out)
+		}
+	}, func() {
+		if err := exec.Command(program).Run(); err != nil {
+			b.Fatal(err)
+		}
+	})
+}

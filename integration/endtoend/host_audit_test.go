@@ -89,6 +89,7 @@ func TestAudit(t *testing.T) {
 			"cp /etc/ssh/sshd_config.good /etc/ssh/sshd_config", true, []string{"key-algorithms"},
 		},
 		{"a program that others can write", "chmod 777 " + hostProgram, "chmod 755 " + hostProgram, false, []string{"command-program"}},
+		{"a program that only root can run", "chmod 700 " + hostProgram, "chmod 755 " + hostProgram, false, []string{"command-program"}},
 		{"rules that others can write", "chmod 666 /etc/opk/auth_id", "chmod 644 /etc/opk/auth_id", false, []string{"file-untrusted", "no-rules"}},
 		{"rules that the command's user cannot read", "chmod 600 /etc/opk/auth_id", "chmod 644 /etc/opk/auth_id", false, []string{"permissions"}},
 	} {
@@ -115,6 +116,43 @@ func TestAudit(t *testing.T) {
 		t.Errorf("a provider that is down: got %q", got)
 	}
 	wantOutput(t, h, client.SSH(t, "alice", "id -un"), "alice\n")
+}
+
+// TestAuditOfHomeRules: what a user wrote and does not count is said.
+func TestAuditOfHomeRules(t *testing.T) {
+	h, op := startAuditedHost(t)
+	file := filepath.Join(h.Home("alice"), ".opk", "auth_id")
+	rules := "alice bob@example.com " + op.URL + "\n"
+	for _, test := range []struct {
+		name, rules string
+		mode        os.FileMode
+		want        []string
+	}{
+		{"good rules", rules, 0o600, nil},
+		{"others can write them", rules, 0o666, []string{"home-untrusted"}},
+		{"another user's", "bob bob@example.com " + op.URL + "\n", 0o600, []string{"home-row"}},
+		{"an unknown issuer", "alice bob@example.com https://sso.example.com\n", 0o600, []string{"home-row"}},
+		{"not a rule", "alice\n", 0o600, []string{"home-row"}},
+	} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(test.rules), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, test.mode); err != nil {
+			t.Fatal(err)
+		}
+		h.Chown(t, filepath.Dir(file), "alice")
+		h.Chown(t, file, "alice")
+		if got := audited(t, h); !slices.Equal(got, test.want) {
+			t.Errorf("%s: expected %q, got %q", test.name, test.want, got)
+		}
+	}
+	h.Config(t, "home_policy: false\n")
+	if got := audited(t, h); len(got) != 0 {
+		t.Errorf("home rules are off: got %q", got)
+	}
 }
 
 // TestPermissionsFix: what keeps everybody out is mended, and nothing else.

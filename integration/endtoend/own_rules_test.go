@@ -37,7 +37,13 @@ func TestOwnRules(t *testing.T) {
 	}
 	allowReadHome(t, h)
 	wantOutput(t, h, ssh.SSH(t, "alice", "id -un"), "alice\n")
-	if got := run("opksshuser", 0, explain...); !strings.Contains(got, "allowed as alice by /home/alice/.opk/auth_id:2") {
+	got := run("opksshuser", 0, explain...)
+	for _, want := range []string{"allowed as alice by /home/alice/.opk/auth_id:2", "rules for alice, in order\n  /home/alice/.opk/auth_id:2: "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("expected %q, got %s", want, got)
+		}
+	}
+	if got := run("root", 1, append(explain, "--untrusted-files")...); !strings.Contains(got, "home rules: left out") {
 		t.Errorf("got %s", got)
 	}
 	if got := run("root", 0, "list", "--user", "alice"); !strings.HasPrefix(got, "/home/alice/.opk/auth_id:2: alice "+email) {

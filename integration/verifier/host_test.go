@@ -127,8 +127,8 @@ func wantLine(t *testing.T, a *answer, id *issuer.Identity) {
 
 func wantReason(t *testing.T, a *answer, reason string) map[string]any {
 	t.Helper()
-	if a.code != 1 || a.stdout != "" {
-		t.Fatalf("expected exit code 1 and no output, got %d and %q\n%s", a.code, a.stdout, a.stderr)
+	if a.code != 0 || a.stdout != "" {
+		t.Fatalf("expected exit code 0 and no output, got %d and %q\n%s", a.code, a.stdout, a.stderr)
 	}
 	d := a.decision(t)
 	if d["decision"] != "deny" || d["reason"] != reason {

@@ -74,11 +74,12 @@ func TestUsage(t *testing.T) {
 		text string
 	}{
 		{[]string{"verify", "--help"}, 0, "AuthorizedKeysCommand"},
-		{[]string{"verify"}, 0, "AuthorizedKeysCommand"},
+		{[]string{"verify"}, 2, "AuthorizedKeysCommand"},
 		{[]string{"verify", "alice"}, 2, "%u %k %t"},
 		{[]string{"verify", "alice", "AAAA"}, 2, "%u %k %t"},
 		{append([]string{"verify", "--no-such-flag"}, h.arguments("alice", h.issuer.Login(t, alice).Certificate)[3:]...), 2, "no-such-flag"},
 		{[]string{"no-such-command"}, 2, "no-such-command"},
+		{[]string{"unlok", "x"}, 2, "did you mean unlock\n"},
 		{[]string{"--help"}, 0, "verify"},
 	} {
 		a := run(t, test.args...)

@@ -22,7 +22,7 @@ func runChain(ctx context.Context, options verifyOptions, arguments *verifyArgum
 	if len(config.Chain) == 0 {
 		return nil
 	}
-	alarm := time.AfterFunc(verifyTimeout, func() { os.Exit(exitRefused) })
+	alarm := time.AfterFunc(verifyTimeout, func() { os.Exit(exitDecided) })
 	defer alarm.Stop()
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout-500*time.Millisecond)
 	defer cancel()

@@ -38,6 +38,7 @@ func (s *hostSource) homeRules(ctx context.Context, user string) []policy.Rule {
 		s.logFault(err)
 		return nil
 	}
+	s.files.note(file.Path, nil)
 	rules, problems := policy.ParseRulesFor(file.Path, file.Data, user)
 	s.logProblems(file.Path, problems)
 	return rules

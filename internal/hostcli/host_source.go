@@ -15,6 +15,7 @@ import (
 // hostSource reads a host's files for one login: implements [sshauth.Source].
 type hostSource struct {
 	folder string // /etc/opk
+	files  reader
 	config *policy.Config
 	log    *slog.Logger
 }
@@ -33,7 +34,7 @@ func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Con
 		c.Policy.System = append(c.Policy.System, rules...)
 		return problems
 	})
-	if s.config.HomePolicy {
+	if s.config.HomePolicy && !s.files.untrusted {
 		c.Home = func(ctx context.Context) []policy.Rule { return s.homeRules(ctx, user) }
 	}
 	return c, nil
@@ -43,9 +44,9 @@ func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Con
 const maxProblems = 20
 
 func (s *hostSource) eachFile(name string, keep func(line []byte) bool, parse func(hostfiles.File) []policy.Problem) {
-	files, faults := hostfiles.ReadSystemFolderRows(filepath.Join(s.folder, name+".d"), ".conf", keep)
+	files, faults := s.files.folder(filepath.Join(s.folder, name+".d"), ".conf", keep)
 	path := filepath.Join(s.folder, name)
-	switch data, err := hostfiles.ReadSystemRows(path, keep); {
+	switch data, err := s.files.file(path, keep); {
 	case err == nil:
 		files = append([]hostfiles.File{{Path: path, Data: data}}, files...)
 	case !errors.Is(err, fs.ErrNotExist):
@@ -61,7 +62,10 @@ func (s *hostSource) eachFile(name string, keep func(line []byte) bool, parse fu
 	s.logProblems(path, problems)
 }
 
-func (s *hostSource) logFault(err error) { s.log.Warn("file left out", faultAttributes(err)...) }
+// fileLeftOut is the message about a file that cannot be read or trusted.
+const fileLeftOut = "file left out"
+
+func (s *hostSource) logFault(err error) { s.log.Warn(fileLeftOut, faultAttributes(err)...) }
 
 func (s *hostSource) logProblems(path string, problems []policy.Problem) {
 	for _, p := range problems[:min(len(problems), maxProblems)] {
@@ -72,19 +76,8 @@ func (s *hostSource) logProblems(path string, problems []policy.Problem) {
 	}
 }
 
-// readConfig reads config.yml. Absent it means the defaults; one that cannot be read or trusted denies every login, for it may
-// hold a deny list.
-func readConfig(folder string) (*policy.Config, error) {
-	path := filepath.Join(folder, "config.yml")
-	data, err := hostfiles.ReadSystem(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return policy.ParseConfig(path, nil)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return policy.ParseConfig(path, data)
-}
+// readConfig is [reader.config] for the files of a host.
+func readConfig(folder string) (*policy.Config, error) { return reader{}.config(folder) }
 
 func faultAttributes(err error) []any {
 	attributes := []any{"detail", err.Error()}

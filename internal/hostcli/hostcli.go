@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -30,7 +31,7 @@ func (e *exitError) Error() string { return e.text }
 func (e *exitError) ExitCode() int { return e.code }
 func (e *exitError) Hint() string  { return e.hint }
 
-// errRefused: the reason is in the log, and sshd throws away what is printed.
+// errRefused: what there is to say has been said.
 var errRefused = &exitError{code: exitRefused}
 
 func usageError(err error) error {
@@ -39,14 +40,19 @@ func usageError(err error) error {
 
 // Commands are the commands of hosts.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{verifyCommand(), readHomeCommand(), lockCommand(), unlockCommand(), locksCommand()}
+	commands := []*cobra.Command{
+		verifyCommand(), readHomeCommand(), lockCommand(), unlockCommand(), locksCommand(),
+		explainCommand(), addCommand(), removeCommand(), listCommand(), checkCommand(), testCommand(),
+		auditCommand(), permissionsCommand(), keysCommand(), doctorCommand(),
+	}
+	return append(commands, installCommands()...)
 }
 
 // Main runs the program verifier and returns its exit status.
 func Main(args []string) int {
 	root := &cobra.Command{
 		Use:           "verifier",
-		Short:         "log in to this host with OpenID Connect identities",
+		Short:         "decide for sshd who may log in with an OpenID Connect identity",
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -63,6 +69,11 @@ func Main(args []string) int {
 	exit := &exitError{text: err.Error(), code: exitRefused}
 	if !errors.As(err, &exit) && command == root {
 		exit.code, exit.hint = exitUsage, "verifier --help"
+		// cobra's text goes on with suggestions over several lines.
+		exit.text, _, _ = strings.Cut(exit.text, "\n")
+		if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+			exit.hint = "did you mean " + strings.Join(near, " or ")
+		}
 	}
 	if exit.text != "" {
 		fmt.Fprintf(os.Stderr, "verifier: %s\n", printable(exit.text))

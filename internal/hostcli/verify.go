@@ -59,7 +59,8 @@ Flags stand before USER only: USER and KEY come from the network.
                      (default ` + defaultCacheDir + `)
   -v, --verbose      log at level debug, and to standard error unless sshd asks
 
-Exit status: 0 the line was printed, or the key is none of our business; 1 refused; 2 wrong usage.`,
+Exit status: 0 decided: the line was printed, or nothing; 2 wrong usage. A refusal is no failure: sshd would
+log the whole command, and with it the tokens in the certificate.`,
 		Example: `  # in sshd_config
   AuthorizedKeysCommand /usr/local/bin/verifier verify %u %k %t
   AuthorizedKeysCommandUser opksshuser`,
@@ -71,7 +72,7 @@ Exit status: 0 the line was printed, or the key is none of our business; 1 refus
 			arguments, err := parseVerifyArguments(args)
 			if err != nil {
 				// No key: a person typed this.
-				if flags.Parse(args) == nil && options.help || len(args) == 0 {
+				if flags.Parse(args) == nil && options.help {
 					return cmd.Help()
 				}
 				return usageError(err)
@@ -89,6 +90,10 @@ Exit status: 0 the line was printed, or the key is none of our business; 1 refus
 
 // verifyMemory is how much a verification may take before rubbish is collected: most end with less, and waste no time on it.
 const verifyMemory = 20 << 20
+
+// exitDecided is the exit status of an answer, a refusal too: where the command fails, sshd logs it with its arguments, and the
+// certificate among them holds tokens.
+const exitDecided = 0
 
 func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArguments, stdout, stderr io.Writer) error {
 	started := time.Now()
@@ -114,13 +119,13 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 	var opened atomic.Pointer[slog.Logger]
 	alarm := time.AfterFunc(verifyTimeout, func() {
 		// Perhaps it is the log that hangs.
-		time.AfterFunc(time.Second, func() { os.Exit(exitRefused) })
+		time.AfterFunc(time.Second, func() { os.Exit(exitDecided) })
 		log := opened.Load()
 		if log == nil {
 			log = newLogger(policy.Log{}, options.verbose, stderr)
 		}
 		newRecord(started, arguments, cert).refused(log, &sshauth.Refusal{Err: errTimeout})
-		os.Exit(exitRefused)
+		os.Exit(exitDecided)
 	})
 	defer alarm.Stop()
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout-500*time.Millisecond)
@@ -136,7 +141,7 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 	record := newRecord(started, arguments, cert)
 	if configErr != nil {
 		record.refused(log, &sshauth.Refusal{Err: configErr})
-		return errRefused
+		return nil
 	}
 	cache := &idp.Cache{
 		Dir:     options.cacheDir,
@@ -162,7 +167,7 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 			refusal = &sshauth.Refusal{Err: err}
 		}
 		record.refused(log, refusal)
-		return errRefused
+		return nil
 	}
 	// First the log: what happens after the answer may not happen any more.
 	record.granted(log, grant, options.cacheDir)

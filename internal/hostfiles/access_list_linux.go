@@ -31,3 +31,9 @@ func copyAccess(from string, to *os.File) error {
 	}
 	return nil
 }
+
+// hasAccessList is whether more than the mode says who may read an open file.
+func hasAccessList(file *os.File) bool {
+	n, err := unix.Fgetxattr(int(file.Fd()), accessAttributes[0], nil)
+	return err == nil && n > 0
+}

@@ -41,6 +41,7 @@ negative:x:-1:7::/:/bin/sh
 large:x:4294967296:7::/:/bin/sh
 signed:x:+0:7::/:/bin/sh
 empty:x::7::/:/bin/sh
+nogroup:x:8:::/:/bin/sh
 `
 
 func TestFindAccount(t *testing.T) {
@@ -61,7 +62,7 @@ func TestFindAccount(t *testing.T) {
 			t.Errorf("%s: expected ErrNoAccount, got %+v, %v", name, got, err)
 		}
 	}
-	for _, name := range []string{"notanumber", "negative", "large", "signed", "empty"} {
+	for _, name := range []string{"notanumber", "negative", "large", "signed", "empty", "nogroup"} {
 		if got, err := findAccount(strings.NewReader(passwd), name); err == nil || errors.Is(err, ErrNoAccount) {
 			t.Errorf("%s: expected an error about the entry, got %+v, %v", name, got, err)
 		}

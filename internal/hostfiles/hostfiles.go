@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -58,7 +60,38 @@ func notEvenALink(path string, err error) error {
 			return &Fault{Path: path, Detail: "kind of file", Expected: "a file or folder", Got: "a symbolic link to a missing one"}
 		}
 	}
-	return err
+	return accessFault(err)
+}
+
+// accessFault says what to do about a file or folder that we may not read: the commonest mistake on a new host.
+func accessFault(err error) error {
+	var denied *fs.PathError
+	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &denied) {
+		return err
+	}
+	// The name that could not be looked up stands in a folder that may not be entered.
+	path, mode := denied.Path, "g+r"
+	if denied.Op != "open" || !exists(path) {
+		path, mode = filepath.Dir(path), "g+rx"
+	}
+	group := strconv.Itoa(os.Getegid())
+	if g, err := user.LookupGroupId(group); err == nil {
+		group = g.Name
+	}
+	return &Fault{
+		Path: path, Detail: "access", Expected: "that the group " + group + " may read it", Got: "permission denied",
+		Hint: fmt.Sprintf("chgrp %s %s && chmod %s %s", group, shellQuote(path), mode, shellQuote(path)),
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// shellQuote writes a path so that a hint can be pasted.
+func shellQuote(path string) string {
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // ReadSystemFolder reads the files in a folder whose names end in suffix, in the order of their names. A missing folder has
@@ -89,7 +122,7 @@ func ReadSystemFolderRows(folder, suffix string, keep func(line []byte) bool) (f
 		path := filepath.Join(absolute, name)
 		data, err := readOwnedRows(path, nil, keep)
 		if err != nil {
-			faults = append(faults, err)
+			faults = append(faults, accessFault(err))
 			continue
 		}
 		files = append(files, File{Path: path, Data: data})

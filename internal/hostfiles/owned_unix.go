@@ -171,8 +171,3 @@ func fileKind(mode uint32) string {
 	}
 	return "another kind"
 }
-
-// shellQuote writes a path so that a hint can be pasted.
-func shellQuote(path string) string {
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}

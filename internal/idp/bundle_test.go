@@ -205,8 +205,8 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte(`{"format":"opkssh-provider-keys","version":1,"providers":[{"version":1,"issuer":"https://op.example.com","fetched_at":"2026-03-01T12:00:00Z",` +
 		`"fresh_until":"2026-03-01T13:00:00Z","discovery":"{\"issuer\":\"https://op.example.com\",\"jwks_uri\":\"https://op.example.com/keys\"}","jwks":"{\"keys\":[]}"}]}`))
 	now := newClock()
+	c := &idp.Cache{Dir: f.TempDir() + "/missing", Now: now.Now}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c := &idp.Cache{Dir: t.TempDir(), Now: now.Now}
 		all, err := c.Import(context.Background(), data, anyIssuer, true)
 		if err != nil {
 			return

@@ -65,7 +65,7 @@ func (a *attempt) withProviderKey(ctx context.Context, alg string, header map[st
 		fitting := keys.candidates(alg, kid, hasKeyID)
 		switch {
 		case len(fitting) == 0 && hasKeyID:
-			return mismatch(ReasonNoKey, "no "+alg+" key with this kid", kid, shortList(keys.KeyIDs()))
+			return mismatch(ReasonNoKey, "no "+alg+" key with this kid", shortList(keys.KeyIDs()), kid)
 		case len(fitting) == 0:
 			return reject(ReasonNoKey, "no "+alg+" key")
 		case len(fitting) > 1 && !hasKeyID:

@@ -196,7 +196,7 @@ func (c *coverage) find(r Rule) (Rule, bool) {
 // findEmail looks for each end of an address, or of a suffix, at which a suffix can begin.
 func (c *coverage) findEmail(r Rule, value string) (Rule, bool) {
 	for i := range len(value) {
-		if i == 0 || value[i] != '@' && value[i] != '.' {
+		if value[i] != '@' && value[i] != '.' {
 			continue
 		}
 		if by, ok := c.exact[coverageKey{r.Principal, r.Issuer, Identity{Kind: IdentityEmailSuffix, Value: value[i:]}}]; ok {

@@ -1,0 +1,163 @@
+package verifier_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"opkssh/integration/endtoend"
+	"opkssh/pkg/pktoken/pktokentest"
+)
+
+// keys runs a keys command on the host's folders.
+func (h *host) keys(t *testing.T, command string, args ...string) *answer {
+	t.Helper()
+	return run(t, append([]string{"keys", command, "--config-dir", h.config, "--cache-dir", h.cache}, args...)...)
+}
+
+// issuers reads what --json prints.
+func issuers(t *testing.T, a *answer) []map[string]any {
+	t.Helper()
+	var reports []map[string]any
+	if err := json.Unmarshal([]byte(a.stdout), &reports); err != nil {
+		t.Fatalf("%v: %q\n%s", err, a.stdout, a.stderr)
+	}
+	return reports
+}
+
+func wantExit(t *testing.T, a *answer, code int) {
+	t.Helper()
+	if a.code != code {
+		t.Fatalf("expected exit code %d, got %d\n%s%s", code, a.code, a.stdout, a.stderr)
+	}
+}
+
+func TestKeysRefresh(t *testing.T) {
+	h := newHost(t)
+	if r := issuers(t, h.keys(t, "list", "--json")); len(r) != 1 || r[0]["state"] != "missing" || r[0]["issuer"] != h.issuer.URL {
+		t.Errorf("before: got %v", r)
+	}
+	first := h.keys(t, "refresh", "--all", "--json")
+	wantExit(t, first, 0)
+	if r := issuers(t, first); len(r) != 1 || r[0]["result"] != "refreshed" || r[0]["state"] != "fresh" {
+		t.Errorf("got %v", r)
+	}
+	again := h.keys(t, "refresh", h.issuer.URL)
+	wantExit(t, again, 0)
+	if !strings.HasPrefix(again.stdout, h.issuer.URL+": unchanged, 1 key, fresh until ") {
+		t.Errorf("got %q", again.stdout)
+	}
+	if n := h.issuer.JWKS.Load(); n != 2 {
+		t.Errorf("expected two requests, got %d", n)
+	}
+	list := h.keys(t, "list")
+	wantExit(t, list, 0)
+	if !strings.HasPrefix(list.stdout, h.issuer.URL+": fresh for ") {
+		t.Errorf("got %q", list.stdout)
+	}
+
+	// One that does not answer keeps nobody else's keys from coming, nor its own from staying.
+	h.write(t, "providers", h.issuer.URL+" "+pktokentest.ClientID+" 24h\nhttp://127.0.0.1:1 x 24h\n")
+	some := h.keys(t, "refresh", "--all", "--json")
+	wantExit(t, some, 1)
+	if r := issuers(t, some); len(r) != 2 || r[0]["result"] != "unchanged" || r[1]["result"] != "failed" || r[1]["error"] == nil {
+		t.Errorf("got %v", r)
+	}
+	h.issuer.Close()
+	down := h.keys(t, "refresh", h.issuer.URL)
+	wantExit(t, down, 1)
+	if !strings.Contains(down.stderr, "hint: what is held stays: "+h.issuer.URL+": fresh for ") || down.stdout != "" {
+		t.Errorf("got %q, %q", down.stdout, down.stderr)
+	}
+	id := h.issuer.Login(t, alice)
+	wantLine(t, h.verify(t, "alice", id.Certificate), id)
+
+	// What providers does not name any more is still there.
+	h.write(t, "providers", "http://127.0.0.1:1 x 24h\n")
+	if a := h.keys(t, "list"); !strings.Contains(a.stdout, h.issuer.URL+": fresh") || !strings.Contains(a.stdout, ", not in providers") {
+		t.Errorf("got %q", a.stdout)
+	}
+}
+
+// TestKeysOffline: a host that never reaches the provider lets people in with the keys of one that does.
+func TestKeysOffline(t *testing.T) {
+	online := newHost(t)
+	offline := &host{config: filepath.Join(t.TempDir(), "opk"), cache: filepath.Join(t.TempDir(), "cache"), issuer: online.issuer}
+	for _, name := range []string{"config.yml", "providers", "auth_id"} {
+		data, err := os.ReadFile(filepath.Join(online.config, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		offline.write(t, name, string(data))
+	}
+	if err := os.Mkdir(offline.cache, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	wantExit(t, online.keys(t, "refresh", "--all"), 0)
+	online.issuer.Close()
+	id := online.issuer.Login(t, alice)
+	wantReason(t, offline.verify(t, "alice", id.Certificate), "keys-unavailable")
+
+	bundle := filepath.Join(t.TempDir(), "keys.json")
+	wantExit(t, online.keys(t, "export", bundle), 0)
+	toStdout := online.keys(t, "export", "-")
+	wantExit(t, toStdout, 0)
+	if data, err := os.ReadFile(bundle); err != nil || string(data) != toStdout.stdout {
+		t.Errorf("expected the same in the file as on standard output, got %q, %v", data, err)
+	}
+
+	try := offline.keys(t, "import", "--dry-run", bundle)
+	wantExit(t, try, 0)
+	wantReason(t, offline.verify(t, "alice", id.Certificate), "keys-unavailable")
+	got := offline.keys(t, "import", bundle)
+	wantExit(t, got, 0)
+	if !strings.HasPrefix(got.stdout, online.issuer.URL+": imported, fetched at ") || got.stdout != try.stdout {
+		t.Errorf("got %q, and with --dry-run %q", got.stdout, try.stdout)
+	}
+	wantLine(t, offline.verify(t, "alice", id.Certificate), id)
+	fetched := issuers(t, online.keys(t, "list", "--json"))[0]["fetched_at"]
+	if r := issuers(t, offline.keys(t, "list", "--json")); r[0]["fetched_at"] != fetched {
+		t.Errorf("expected keys of %v, got %v", fetched, r)
+	}
+
+	// The same through a pipe, which brings nothing new.
+	cmd := exec.Command(endtoend.Verifier(t), "keys", "import", "--config-dir", offline.config, "--cache-dir", offline.cache, "--json", "-")
+	cmd.Stdin = strings.NewReader(toStdout.stdout)
+	piped := runCommand(t, cmd)
+	wantExit(t, piped, 0)
+	if r := issuers(t, piped); len(r) != 1 || r[0]["result"] != "unchanged" {
+		t.Errorf("got %v", r)
+	}
+
+	// Issuers of other hosts are left out, and that is no failure.
+	offline.write(t, "providers", "https://sso.example.com x 24h\n")
+	others := offline.keys(t, "import", "--json", bundle)
+	wantExit(t, others, 0)
+	if r := issuers(t, others); len(r) != 1 || r[0]["result"] != "left-out" {
+		t.Errorf("got %v", r)
+	}
+	if !strings.Contains(others.stderr, "https://sso.example.com: is in providers, and not in the bundle") {
+		t.Errorf("got %q", others.stderr)
+	}
+
+	// What is too old is not taken, and nobody gets in with it.
+	offline.write(t, "providers", online.issuer.URL+" "+pktokentest.ClientID+" 24h\n")
+	old := strings.ReplaceAll(toStdout.stdout, time.Now().UTC().Format("2006-01-02T"), time.Now().Add(-96*time.Hour).UTC().Format("2006-01-02T"))
+	offline.write(t, "old.json", old)
+	for _, file := range []string{"provider-*.json"} {
+		matches, err := filepath.Glob(filepath.Join(offline.cache, file))
+		if err != nil || len(matches) != 1 {
+			t.Fatalf("got %q, %v", matches, err)
+		}
+		if err := os.Remove(matches[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := offline.keys(t, "import", filepath.Join(offline.config, "old.json"))
+	wantExit(t, refused, 1)
+	wantReason(t, offline.verify(t, "alice", id.Certificate), "keys-unavailable")
+}

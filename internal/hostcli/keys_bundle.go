@@ -1,0 +1,231 @@
+package hostcli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"opkssh/internal/idp"
+)
+
+// maxBundle is far longer than what a host holds.
+const maxBundle = 64 << 20
+
+func keysExportCommand() *cobra.Command {
+	var options keysOptions
+	c := &cobra.Command{
+		Use:   "export FILE",
+		Short: "write the keys that are held to a file, for hosts that cannot reach the providers",
+		Long: `write the keys that are held of this host's providers to FILE, or to standard output for -: one JSON object, which
+keys import reads. Run keys refresh --all before. Nothing in it is secret, but whoever can change it decides whose
+tokens the other host believes: carry it as you carry the host's configuration.
+
+Exit status: 0 written; 1 there is nothing to write, or it cannot be written; 2 wrong usage.`,
+		Example: `  verifier keys refresh --all && verifier keys export /srv/keys.json
+  verifier keys export - | ssh offline-host sudo verifier keys import -`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError(fmt.Errorf("expected one FILE, or - for standard output"))
+			}
+			var bundle bytes.Buffer
+			run := keysRun{options, &bundle, cmd.ErrOrStderr()}
+			if err := run.asCacheOwner(cmd.Context(), nil, append(keysArguments("export", options), "-"), run.export); err != nil {
+				return err
+			}
+			if args[0] == "-" {
+				_, err := cmd.OutOrStdout().Write(bundle.Bytes())
+				return err
+			}
+			if err := writeBundle(args[0], bundle.Bytes()); err != nil {
+				return &exitError{text: err.Error(), code: exitRefused}
+			}
+			return nil
+		},
+	}
+	options.register(c)
+	return c
+}
+
+func keysImportCommand() *cobra.Command {
+	var options keysOptions
+	c := &cobra.Command{
+		Use:   "import FILE",
+		Short: "take keys that another host has exported",
+		Long: `read keys from FILE, or from standard input for -, as keys export writes them. Only issuers of this host's providers
+are taken. Keys are no fresher here than where they come from: they serve as long as if this host had fetched them
+at that time, see max_stale of config.yml. What is held already and is newer stays.
+
+Whoever can change FILE decides whose tokens this host believes.
+
+Exit status: 0 all of this host's issuers were taken, or held already; 1 one was not; 2 wrong usage.`,
+		Example: `  verifier keys import /srv/keys.json
+  verifier keys import --dry-run --json - <keys.json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError(fmt.Errorf("expected one FILE, or - for standard input"))
+			}
+			bundle, err := readBundleFile(args[0], cmd.InOrStdin())
+			if err != nil {
+				return &exitError{text: err.Error(), code: exitRefused}
+			}
+			run := keysRun{options, cmd.OutOrStdout(), cmd.ErrOrStderr()}
+			return run.asCacheOwner(cmd.Context(), bundle, append(keysArguments("import", options), "-"), func() error {
+				return run.importBundle(cmd.Context(), bundle)
+			})
+		},
+	}
+	options.register(c)
+	c.Flags().BoolVar(&options.dryRun, "dry-run", false, "say what would be taken, and write nothing")
+	c.Flags().BoolVar(&options.json, "json", false, "print a JSON array for scripts")
+	return c
+}
+
+func readBundleFile(name string, stdin io.Reader) ([]byte, error) {
+	from := stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = file.Close() }()
+		from = file
+	}
+	data, err := io.ReadAll(io.LimitReader(from, maxBundle+1))
+	if err == nil && len(data) > maxBundle {
+		err = fmt.Errorf("%s: expected at most %d bytes", name, maxBundle)
+	}
+	return data, err
+}
+
+// writeBundle replaces the file as a whole, so that nobody reads a half of it.
+func writeBundle(name string, data []byte) error {
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: expected a regular file, or none (- is standard output)", name)
+	}
+	file, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	temporary := file.Name()
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Chmod(fs.FileMode(0o644))
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(temporary, name)
+	}
+	if err != nil {
+		_ = os.Remove(temporary)
+	}
+	return err
+}
+
+func (r *keysRun) export() error {
+	cache, err := r.cache()
+	if err != nil {
+		return err
+	}
+	configured := issuersOf(readHostProviders(r.configDir))
+	bundle, issuers, err := cache.Export(func(issuer string) bool { return slices.Contains(configured, issuer) })
+	if err != nil {
+		return r.folderError(err)
+	}
+	if len(issuers) == 0 {
+		return &exitError{text: "no keys are held of this host's providers", hint: "verifier keys refresh --all", code: exitRefused}
+	}
+	for _, issuer := range configured {
+		if !slices.Contains(issuers, issuer) {
+			_, _ = fmt.Fprintln(r.stderr, printable(issuer+": no keys are held, it is left out"))
+		}
+	}
+	// Through the writer for people, who may look at it in a terminal.
+	return writeJSON(r.stdout, json.RawMessage(bundle))
+}
+
+// errNotConfigured is no failure: a bundle may be made for many hosts.
+type errNotConfigured struct{}
+
+func (errNotConfigured) Error() string { return "not in this host's providers" }
+
+// importBundle has the results imported, unchanged (what is held is as new), left-out (not in providers) and failed.
+func (r *keysRun) importBundle(ctx context.Context, bundle []byte) error {
+	cache, err := r.cache()
+	if err != nil {
+		return err
+	}
+	configured := issuersOf(readHostProviders(r.configDir))
+	imported, err := cache.Import(ctx, bundle, func(issuer string) error {
+		if !slices.Contains(configured, issuer) {
+			return errNotConfigured{}
+		}
+		return nil
+	}, r.dryRun)
+	if err != nil {
+		return r.folderError(err)
+	}
+	reports := []keysReport{}
+	failed := false
+	for _, i := range imported {
+		report := importReport(i, time.Now())
+		failed = failed || report.Result == "failed"
+		reports = append(reports, report)
+		if !r.json {
+			r.printImported(report)
+		}
+	}
+	for _, issuer := range configured {
+		if !slices.ContainsFunc(reports, func(report keysReport) bool { return report.Issuer == issuer }) {
+			_, _ = fmt.Fprintln(r.stderr, printable(issuer+": is in providers, and not in the bundle"))
+		}
+	}
+	if r.json {
+		if err := writeJSON(r.stdout, reports); err != nil {
+			return err
+		}
+	}
+	if failed {
+		return errRefused
+	}
+	return nil
+}
+
+func importReport(i idp.Imported, now time.Time) keysReport {
+	r := keysReport{Issuer: i.Issuer, Configured: true, State: keysMissing}
+	if i.Err == nil {
+		r = newKeysReport(idp.Entry{Issuer: i.Issuer, FetchedAt: i.FetchedAt, FreshUntil: i.FreshUntil, StaleUntil: i.StaleUntil}, now)
+		r.Configured = true
+	}
+	switch _, notOurs := i.Err.(errNotConfigured); {
+	case notOurs:
+		r.Configured, r.Result, r.Error = false, "left-out", i.Err.Error()
+	case i.Err != nil:
+		r.Result, r.Error = "failed", i.Err.Error()
+	case i.Changed:
+		r.Result = "imported"
+	default:
+		r.Result = "unchanged"
+	}
+	return r
+}
+
+func (r *keysRun) printImported(report keysReport) {
+	switch report.Result {
+	case "failed", "left-out":
+		_, _ = fmt.Fprintln(r.stderr, printable(report.Issuer+": "+report.Error))
+	default:
+		_, _ = fmt.Fprintln(r.stdout, printable(fmt.Sprintf("%s: %s, fetched at %s, in use until %s", report.Issuer, report.Result,
+			report.FetchedAt.Format(time.RFC3339), report.StaleUntil.Format(time.RFC3339))))
+	}
+}

@@ -1,0 +1,339 @@
+//go:build linux
+
+package installer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"opkssh/policies"
+)
+
+// The user is written as systemd-sysusers writes one: by rename, under the lock of lckpwdf(3) that all programs which edit these
+// files take. So it is the same for a running system of any distribution and for an image, and what is added can be taken away
+// again to the byte.
+const (
+	passwdFile  = "/etc/passwd"
+	shadowFile  = "/etc/shadow"
+	groupFile   = "/etc/group"
+	gshadowFile = "/etc/gshadow"
+	lockFile    = "/etc/.pwd.lock"
+	lockTimeout = 15 * time.Second // as lckpwdf(3)
+)
+
+// account is the user that sshd runs the verifier as.
+type account struct{ uid, gid int }
+
+// planAccount plans the group and the user that are missing.
+func (p *Plan) planAccount() (account, error) {
+	passwd, err := p.host.readFile(passwdFile)
+	if err != nil {
+		return account{}, err
+	}
+	group, err := p.host.readFile(groupFile)
+	if err != nil {
+		return account{}, err
+	}
+	user, found, err := p.host.findEntry("passwd", passwd, policies.UserName)
+	if err != nil {
+		return account{}, err
+	}
+	if found {
+		a, err := userIDs(user)
+		if err == nil && a.uid == 0 {
+			err = &Refusal{Path: passwdFile, Detail: policies.UserName + " is root: expected a user without rights"}
+		}
+		return a, err
+	}
+	var a account
+	groupEntry, groupFound, err := p.host.findEntry("group", group, policies.UserName)
+	if err != nil {
+		return account{}, err
+	}
+	id, err := p.host.freeID(passwd, group)
+	if err != nil {
+		return account{}, err
+	}
+	a = account{uid: id, gid: id}
+	if groupFound {
+		if a.gid, err = column(groupEntry, 2); err != nil {
+			return account{}, &Refusal{Path: groupFile, Detail: err.Error()}
+		}
+	} else {
+		line := fmt.Sprintf("%s:x:%d:", policies.UserName, id)
+		p.after.set(entry{Kind: madeGroup, Path: policies.UserName, Value: line})
+		p.add("create", "group "+policies.UserName, "who may read the rules", func() (func() error, error) {
+			return p.host.addEntries([]accountLine{{groupFile, line}, {gshadowFile, policies.UserName + ":!*::"}})
+		})
+	}
+	shell := p.host.firstOf("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
+	if shell == "" {
+		shell = "/usr/sbin/nologin"
+	}
+	line := fmt.Sprintf("%s:x:%d:%d:OpenID Connect logins:/nonexistent:%s", policies.UserName, a.uid, a.gid, shell)
+	// A password that fits nothing, changed today: 0 would mean that it has expired, for which sudo refuses the user.
+	shadow := fmt.Sprintf("%s:!*:%d::::::", policies.UserName, time.Now().Unix()/(24*60*60))
+	p.after.set(entry{Kind: madeUser, Path: policies.UserName, Value: line})
+	p.add("create", "user "+policies.UserName, "sshd runs the verifier as a user without rights", func() (func() error, error) {
+		return p.host.addEntries([]accountLine{{passwdFile, line}, {shadowFile, shadow}})
+	})
+	return a, nil
+}
+
+// planRemoveAccount plans to remove a user or group that is as it was made.
+func (p *Plan) planRemoveAccount(e entry) error {
+	files := []string{passwdFile, shadowFile}
+	if e.Kind == madeGroup {
+		files = []string{groupFile, gshadowFile}
+	}
+	data, err := p.host.readFile(files[0])
+	if err != nil {
+		return err
+	}
+	if e.Kind == madeGroup {
+		passwd, err := p.host.readFile(passwdFile)
+		if err != nil {
+			return err
+		}
+		if _, found := findLine(passwd, e.Path); found && !p.removes(string(madeUser)+" "+e.Path) {
+			p.remark("group %s: kept, since the user is", e.Path)
+			return nil
+		}
+	}
+	line, found := findLine(data, e.Path)
+	if found && line != e.Value {
+		p.remark("%s %s: kept: its line in %s was changed since", e.Kind, e.Path, files[0])
+		return nil
+	}
+	if found {
+		p.add("remove", string(e.Kind)+" "+e.Path, "it was made for the verifier", func() (func() error, error) {
+			return p.host.removeEntries(files, e.Path)
+		})
+	}
+	return nil
+}
+
+// accountLine is a line to add to a file of accounts.
+type accountLine struct{ file, line string }
+
+func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
+	return h.editAccounts(func() (undos []func() error, err error) {
+		for _, l := range lines {
+			undo, err := h.editFile(l.file, func(old []byte) ([]byte, error) {
+				name, _, _ := strings.Cut(l.line, ":")
+				if _, found := findLine(old, name); found {
+					return nil, fmt.Errorf("%s is there by now", name)
+				}
+				if len(old) > 0 && old[len(old)-1] != '\n' {
+					old = append(slices.Clone(old), '\n')
+				}
+				return append(slices.Clone(old), l.line+"\n"...), nil
+			})
+			if errors.Is(err, fs.ErrNotExist) && (l.file == shadowFile || l.file == gshadowFile) {
+				continue
+			}
+			if err != nil {
+				return undos, err
+			}
+			undos = append(undos, undo)
+		}
+		return undos, nil
+	})
+}
+
+func (h *host) removeEntries(files []string, name string) (undo func() error, err error) {
+	return h.editAccounts(func() (undos []func() error, err error) {
+		for _, file := range files {
+			undo, err := h.editFile(file, func(old []byte) ([]byte, error) {
+				var kept []byte
+				for line := range bytes.Lines(old) {
+					if !bytes.HasPrefix(line, []byte(name+":")) {
+						kept = append(kept, line...)
+					}
+				}
+				return kept, nil
+			})
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return undos, err
+			}
+			undos = append(undos, undo)
+		}
+		return undos, nil
+	})
+}
+
+// editAccounts edits under the lock. Of edits of which a later one fails nothing stays.
+func (h *host) editAccounts(edit func() ([]func() error, error)) (undo func() error, err error) {
+	unlock, err := h.lockAccounts()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	undos, err := edit()
+	back := func() error {
+		var errs []error
+		for i := len(undos) - 1; i >= 0; i-- {
+			errs = append(errs, undos[i]())
+		}
+		return errors.Join(errs...)
+	}
+	if err != nil {
+		return nil, errors.Join(err, back())
+	}
+	return func() error {
+		unlock, err := h.lockAccounts()
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		return back()
+	}, nil
+}
+
+// lockAccounts takes the lock of lckpwdf(3). Nobody else edits an image.
+func (h *host) lockAccounts() (unlock func(), err error) {
+	if h.image() {
+		return func() {}, nil
+	}
+	file, err := os.OpenFile(lockFile, os.O_WRONLY|os.O_CREATE|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(100 * time.Millisecond) {
+		lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+		err := unix.FcntlFlock(file.Fd(), unix.F_SETLK, &lock)
+		if err == nil {
+			return func() { _ = file.Close() }, nil
+		}
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) || time.Now().After(deadline) {
+			_ = file.Close()
+			return nil, &fs.PathError{Op: "lock", Path: lockFile, Err: err}
+		}
+	}
+}
+
+// findLine finds the line of a name in passwd or group.
+func findLine(data []byte, name string) (string, bool) {
+	for line := range strings.Lines(string(data)) {
+		if strings.HasPrefix(line, name+":") {
+			return strings.TrimSuffix(line, "\n"), true
+		}
+	}
+	return "", false
+}
+
+// findEntry looks into a file, and on a running system asks the other name services, too.
+func (h *host) findEntry(database string, data []byte, key string) (line string, found bool, err error) {
+	if line, found := findLine(data, key); found {
+		return line, true, nil
+	}
+	return h.getent(database, key)
+}
+
+func (h *host) getent(database, key string) (line string, found bool, err error) {
+	getent := program("getent")
+	if h.image() || getent == "" {
+		return "", false, nil
+	}
+	line, err = runProgram(getent, database, key)
+	var exit *exec.ExitError
+	const notFound = 2
+	if errors.As(err, &exit) && exit.ExitCode() == notFound {
+		return "", false, nil
+	}
+	return line, err == nil, err
+}
+
+// freeID finds an ID for a system user that neither a user nor a group has, the highest first, as useradd(8) does. Somebody
+// else's would give them the cache of the providers' keys.
+func (h *host) freeID(passwd, group []byte) (int, error) {
+	lowest, highest := h.systemIDs()
+	taken := map[int]bool{}
+	for _, data := range [][]byte{passwd, group} {
+		for line := range strings.Lines(string(data)) {
+			if id, err := column(strings.TrimSpace(line), 2); err == nil {
+				taken[id] = true
+			}
+		}
+	}
+	for id := highest; id >= lowest; id-- {
+		if taken[id] {
+			continue
+		}
+		_, user, err := h.getent("passwd", strconv.Itoa(id))
+		if err != nil {
+			return 0, err
+		}
+		_, group, err := h.getent("group", strconv.Itoa(id))
+		if err != nil {
+			return 0, err
+		}
+		if !user && !group {
+			return id, nil
+		}
+	}
+	return 0, &Refusal{Path: passwdFile, Detail: fmt.Sprintf("no free user ID from %d to %d", lowest, highest)}
+}
+
+// systemIDs is the range of login.defs(5).
+func (h *host) systemIDs() (lowest, highest int) {
+	lowest, highest = 100, 999
+	data, err := h.readFile("/etc/login.defs")
+	if err != nil {
+		return lowest, highest
+	}
+	for line := range strings.Lines(string(data)) {
+		words := strings.Fields(line)
+		if len(words) != 2 {
+			continue
+		}
+		id, err := strconv.Atoi(words[1])
+		switch {
+		case err != nil || id <= 0:
+		case words[0] == "SYS_UID_MIN":
+			lowest = id
+		case words[0] == "SYS_UID_MAX":
+			highest = id
+		}
+	}
+	return lowest, highest
+}
+
+func userIDs(line string) (account, error) {
+	uid, err := column(line, 2)
+	if err != nil {
+		return account{}, &Refusal{Path: passwdFile, Detail: err.Error()}
+	}
+	gid, err := column(line, 3)
+	if err != nil {
+		return account{}, &Refusal{Path: passwdFile, Detail: err.Error()}
+	}
+	return account{uid: uid, gid: gid}, nil
+}
+
+// column reads a number in a line of passwd(5) or group(5).
+func column(line string, i int) (int, error) {
+	columns := strings.Split(line, ":")
+	if len(columns) <= i {
+		return 0, fmt.Errorf("expected more columns, got %q", line)
+	}
+	id, err := strconv.ParseUint(columns[i], 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("expected a number in column %d, got %q", i+1, line)
+	}
+	return int(id), nil
+}

@@ -1,0 +1,250 @@
+//go:build linux
+
+package installer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// host is the running system, or an image of one in a folder.
+type host struct {
+	root string // / for the running system
+}
+
+func (h *host) image() bool { return h.root != "/" }
+
+// owner is what a file gets. Root's, where the IDs are zero.
+type owner struct {
+	uid, gid int
+	mode     fs.FileMode
+}
+
+const maxLinks = 40
+
+// path finds a file of the host. Links on the way, not one at its end, are followed as the host would: an absolute link in an image
+// stays in the image.
+func (h *host) path(name string) (string, error) { return h.resolve(name, false) }
+
+// follow is path with a link at the end followed as well.
+func (h *host) follow(name string) (string, error) { return h.resolve(name, true) }
+
+func (h *host) resolve(name string, last bool) (string, error) {
+	at := "/"
+	rest := strings.Split(strings.Trim(filepath.Clean(name), "/"), "/")
+	for links := 0; len(rest) > 0; {
+		next := filepath.Join(at, rest[0])
+		rest = rest[1:]
+		target, err := os.Readlink(filepath.Join(h.root, next))
+		if err != nil || len(rest) == 0 && !last {
+			// Not a link, or not there: what comes of it is for those who open it.
+			at = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", &fs.PathError{Op: "open", Path: name, Err: unix.ELOOP}
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(at, target)
+		}
+		rest = append(strings.Split(strings.Trim(filepath.Clean(target), "/"), "/"), rest...)
+		at = "/"
+	}
+	return filepath.Join(h.root, at), nil
+}
+
+func (h *host) readFile(name string) ([]byte, error) {
+	path, err := h.follow(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
+func (h *host) lstat(name string) (fs.FileInfo, error) {
+	path, err := h.path(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.Lstat(path)
+}
+
+// exists is whether there is anything by that name, if only a link that leads nowhere.
+func (h *host) exists(name string) bool {
+	_, err := h.lstat(name)
+	return err == nil
+}
+
+// firstOf gives the first of names that leads to something, or "".
+func (h *host) firstOf(names ...string) string {
+	for _, name := range names {
+		if path, err := h.follow(name); err == nil {
+			if _, err := os.Stat(path); err == nil {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// makeFolder makes one folder, whatever the umask. Its parent has to be there.
+func (h *host) makeFolder(name string, o owner) (undo func() error, err error) {
+	path, err := h.path(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		return nil, err
+	}
+	undo = func() error { return os.Remove(path) }
+	err = os.Lchown(path, o.uid, o.gid)
+	if err == nil {
+		err = os.Chmod(path, o.mode)
+	}
+	if err != nil {
+		return nil, errors.Join(err, undo())
+	}
+	return undo, nil
+}
+
+// removeEmptyFolder says whether a folder is gone: one with something in it stays.
+func (h *host) removeEmptyFolder(name string) (gone bool, err error) {
+	path, err := h.path(name)
+	if err != nil {
+		return false, err
+	}
+	switch err := unix.Rmdir(path); {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST):
+		return false, nil
+	default:
+		return false, &fs.PathError{Op: "rmdir", Path: path, Err: err}
+	}
+}
+
+// writeFile puts a file in its place as a whole, durably.
+func (h *host) writeFile(name string, data []byte, o owner) error {
+	path, err := h.path(name)
+	if err != nil {
+		return err
+	}
+	return replace(path, data, o, "")
+}
+
+// editFile replaces the content of a file that is there. Its owner, mode, access control list and SELinux label stay.
+func (h *host) editFile(name string, edit func(old []byte) ([]byte, error)) (undo func() error, err error) {
+	path, err := h.follow(name)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	o := owner{uid: int(st.Uid), gid: int(st.Gid), mode: fs.FileMode(st.Mode) & fs.ModePerm}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := edit(old)
+	if err != nil {
+		return nil, err
+	}
+	if err := replace(path, data, o, path); err != nil {
+		return nil, err
+	}
+	return func() error { return replace(path, old, o, path) }, nil
+}
+
+// replace writes beside path and renames. The file gets the extended attributes of like, if one is named.
+func replace(path string, data []byte, o owner, like string) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name())
+		}
+	}()
+	_, err = file.Write(data)
+	// The owner first: a change of owner takes bits from the mode.
+	if err == nil {
+		err = file.Chown(o.uid, o.gid)
+	}
+	if err == nil && like != "" {
+		err = copyAttributes(like, file)
+	}
+	if err == nil {
+		err = file.Chmod(o.mode)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// attributes are an SELinux label and an access control list: without the first, /etc/shadow would become an ordinary file of /etc.
+var attributes = []string{"security.selinux", "system.posix_acl_access"}
+
+func copyAttributes(from string, to *os.File) error {
+	for _, name := range attributes {
+		value := make([]byte, 64<<10) // the most that Linux has
+		n, err := unix.Getxattr(from, name, value)
+		if errors.Is(err, unix.ENODATA) || errors.Is(err, unix.ENOTSUP) {
+			continue
+		}
+		if err == nil {
+			err = unix.Fsetxattr(int(to.Fd()), name, value[:n], 0)
+		}
+		if err != nil {
+			return fmt.Errorf("copy %s of %s: %w", name, from, err)
+		}
+	}
+	return nil
+}
+
+// backup gives a function that makes a file or link as it is now.
+func (h *host) backup(name string) (restore func() error, err error) {
+	path, err := h.path(name)
+	if err != nil {
+		return nil, err
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return nil, &fs.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		target, err := os.Readlink(path)
+		return func() error { return os.Symlink(target, path) }, err
+	}
+	data, err := os.ReadFile(path)
+	o := owner{uid: int(st.Uid), gid: int(st.Gid), mode: fs.FileMode(st.Mode) & fs.ModePerm}
+	return func() error { return replace(path, data, o, "") }, err
+}
+
+// remove removes a file or link.
+func (h *host) remove(name string) error {
+	path, err := h.path(name)
+	if err != nil {
+		return err
+	}
+	return os.Remove(path)
+}

@@ -1,0 +1,80 @@
+//go:build linux
+
+package installer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Step is one change of the host.
+type Step struct {
+	Action string `json:"action"` // create, replace, change, remove, run
+	Path   string `json:"path"`   // as the host sees it; of run, the command
+	Reason string `json:"reason"`
+
+	// do makes the change, and gives what takes it back, or nil where nothing has to.
+	do func() (undo func() error, err error)
+}
+
+// Plan is what will be done to a host, in this order.
+type Plan struct {
+	Steps   []Step
+	Remarks []string // what is not done, and why; what the administrator has to know
+
+	host   *host
+	before *manifest // as it is on the host
+	after  *manifest
+	lock   *os.File
+}
+
+// Close lets others plan for this host.
+func (p *Plan) Close() error { return p.lock.Close() }
+
+// Refusal is a host that is not what an installation or its undoing can work with. Nothing has been changed.
+type Refusal struct {
+	Path   string // as the host sees it, with the line behind it where one is meant
+	Detail string
+	Hint   string // what to do, or ""
+}
+
+// Error says what is wrong with which file.
+func (r *Refusal) Error() string { return r.Path + ": " + r.Detail }
+
+func (p *Plan) add(action, path, reason string, do func() (func() error, error)) {
+	p.Steps = append(p.Steps, Step{Action: action, Path: path, Reason: reason, do: do})
+}
+
+func (p *Plan) remark(format string, values ...any) {
+	p.Remarks = append(p.Remarks, fmt.Sprintf(format, values...))
+}
+
+// Apply does the steps. Where one fails, those before it are undone, the last first: then the host is as it was, and the error says
+// which step it was and what could not be undone.
+func (p *Plan) Apply() error {
+	if len(p.Steps) == 0 {
+		return nil
+	}
+	if err := p.host.writeManifest(p.after.union(p.before)); err != nil {
+		return err
+	}
+	var undos []func() error
+	for _, step := range p.Steps {
+		undo, err := step.do()
+		if err == nil {
+			if undo != nil {
+				undos = append(undos, undo)
+			}
+			continue
+		}
+		err = fmt.Errorf("%s %s: %w", step.Action, step.Path, err)
+		for i := len(undos) - 1; i >= 0; i-- {
+			if undoErr := undos[i](); undoErr != nil {
+				err = errors.Join(err, fmt.Errorf("and it could not be taken back: %w", undoErr))
+			}
+		}
+		return errors.Join(err, p.host.writeManifest(p.before))
+	}
+	return p.host.writeManifest(p.after)
+}

@@ -1,0 +1,44 @@
+//go:build linux
+
+package installer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// runTimeout is the most that a program of the system may take: building and loading an SELinux module is slow.
+const runTimeout = 5 * time.Minute
+
+// runProgram runs a program of the running system. What it wrote is part of the error.
+func runProgram(path string, args ...string) (output string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), runTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	out, err := cmd.CombinedOutput()
+	text := strings.TrimSpace(string(out))
+	if err != nil && text != "" {
+		err = fmt.Errorf("%w: %s", err, strings.Join(strings.Split(text, "\n"), "; "))
+	}
+	return text, err
+}
+
+// program finds a program of the running system by name, where root's programs are, or gives "".
+func program(name string) string {
+	for _, folder := range []string{"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"} {
+		if info, err := os.Stat(folder + name); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return folder + name
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+	}
+	return ""
+}

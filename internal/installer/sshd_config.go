@@ -1,0 +1,152 @@
+//go:build linux
+
+package installer
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+const (
+	sshFolder    = "/etc/ssh"
+	sshdConfig   = sshFolder + "/sshd_config"
+	dropInFolder = sshFolder + "/sshd_config.d"
+	dropIn       = dropInFolder + "/10-opkssh.conf"
+
+	maxIncludes = 16 // as in sshd
+)
+
+// sshdSetting is a line of sshd_config that says which command sshd asks for keys, or as which user.
+type sshdSetting struct {
+	file    string
+	line    int
+	keyword string // in lower case
+	value   string
+	match   bool // in a Match block
+}
+
+func (s sshdSetting) place() string { return fmt.Sprintf("%s:%d", s.file, s.line) }
+
+// sshdReader reads sshd_config and what it includes, in sshd's order: of a keyword the first value counts, and one in a Match block
+// before it.
+type sshdReader struct {
+	host *host
+	// planned is what files would hold.
+	planned  map[string]string
+	settings []sshdSetting
+}
+
+func (r *sshdReader) read(file string, match bool, depth int) error {
+	text, ok := r.planned[file]
+	if !ok {
+		data, err := r.host.readFile(file)
+		if err != nil {
+			return err
+		}
+		text = string(data)
+	}
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		keyword, value := splitSetting(line)
+		switch keyword {
+		case "match":
+			match = true
+		case "authorizedkeyscommand", "authorizedkeyscommanduser":
+			r.settings = append(r.settings, sshdSetting{file: file, line: number, keyword: keyword, value: value, match: match})
+		case "include":
+			if depth == maxIncludes {
+				return &Refusal{Path: fmt.Sprintf("%s:%d", file, number), Detail: "too many levels of Include"}
+			}
+			for _, pattern := range strings.Fields(value) {
+				files, err := r.glob(strings.Trim(pattern, `"`))
+				if err != nil {
+					return err
+				}
+				for _, included := range files {
+					if err := r.read(included, match, depth+1); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// glob gives the files that an Include names, those that are planned among them.
+func (r *sshdReader) glob(pattern string) ([]string, error) {
+	if !filepath.IsAbs(pattern) {
+		pattern = path.Join(sshFolder, pattern)
+	}
+	// A wildcard in a folder's name is followed as it stands, without links that leave an image.
+	folder, err := r.host.follow(path.Dir(pattern))
+	if err != nil {
+		return nil, err
+	}
+	found, err := filepath.Glob(path.Join(folder, path.Base(pattern)))
+	if err != nil {
+		return nil, &Refusal{Path: pattern, Detail: err.Error()}
+	}
+	var files []string
+	for _, name := range found {
+		file := path.Join(path.Dir(pattern), path.Base(name))
+		if strings.ContainsAny(path.Dir(pattern), "*?[") {
+			relative, err := filepath.Rel(r.host.root, name)
+			if err != nil {
+				return nil, err
+			}
+			file = path.Join("/", relative)
+		}
+		if target, err := r.host.follow(file); err != nil {
+			return nil, err
+		} else if info, err := os.Stat(target); err != nil || info.IsDir() {
+			// sshd leaves out what it cannot open.
+			continue
+		}
+		files = append(files, file)
+	}
+	for name := range r.planned {
+		if ok, err := path.Match(pattern, name); err == nil && ok && !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	slices.Sort(files)
+	return files, nil
+}
+
+// splitSetting splits a line of sshd_config into keyword and value.
+func splitSetting(line string) (keyword, value string) {
+	line = strings.TrimSpace(line)
+	if line == "" || line[0] == '#' {
+		return "", ""
+	}
+	end := strings.IndexAny(line, " \t=")
+	if end < 0 {
+		return strings.ToLower(line), ""
+	}
+	value = strings.TrimSpace(line[end:])
+	if rest, ok := strings.CutPrefix(value, "="); ok {
+		value = strings.TrimSpace(rest)
+	}
+	return strings.ToLower(strings.Trim(line[:end], `"`)), value
+}
+
+// isNone is whether a value stands for no command.
+func isNone(value string) bool {
+	return strings.EqualFold(strings.Trim(value, `"`), "none") || value == ""
+}
+
+// asksVerifier is whether an AuthorizedKeysCommand is the verifier's, by either of its names.
+func asksVerifier(value string) bool {
+	words := strings.Fields(strings.Trim(value, `"`))
+	if len(words) < 2 || words[1] != "verify" {
+		return false
+	}
+	name := path.Base(words[0])
+	return name == "verifier" || name == "opkssh"
+}

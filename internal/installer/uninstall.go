@@ -1,0 +1,256 @@
+//go:build linux
+
+package installer
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"opkssh/policies"
+)
+
+// PlanUninstall says how to take back what installations have made. What was changed since is kept and named, unless o.Purge
+// says otherwise; what sshd would go on to use is a [*Refusal] then.
+func PlanUninstall(o Options) (*Plan, error) {
+	p, err := newPlan(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.planUninstall(o); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Plan) planUninstall(o Options) error {
+	// sshd forgets us before anything else goes: its configuration was the last to be made.
+	made := slices.Clone(p.before.Made)
+	slices.Reverse(made)
+	slices.SortStableFunc(made, func(a, b entry) int { return rank(a) - rank(b) })
+	for _, e := range made {
+		p.after.remove(e)
+		if err := p.planRemove(e, o); err != nil {
+			return err
+		}
+	}
+	if o.Purge {
+		p.planRemoveTree(configFolder, "all rules go: --purge")
+	}
+	return nil
+}
+
+// rank puts first what lets people in, and last what cannot be made anew if something fails.
+func rank(e entry) int {
+	switch {
+	case e.isSSHD():
+		return 0
+	case e.Kind == madeCache:
+		return 2
+	}
+	return 1
+}
+
+func (e entry) isSSHD() bool { return e.Kind == madeBlock || e.Kind == madeFile && e.Path == dropIn }
+
+func (p *Plan) planRemove(e entry, o Options) error {
+	first := len(p.Steps)
+	switch e.Kind {
+	case madeBlock:
+		if err := p.planRemoveBlock(e, o.Purge); err != nil {
+			return err
+		}
+	case madeFile:
+		if e.Path == unitFolder+"/"+timerUnit {
+			p.planStopTimer()
+		}
+		if err := p.planRemoveFile(e, o.Purge, "verifier install made it"); err != nil {
+			return err
+		}
+	case madeLink:
+		return p.planRemoveLink(e)
+	case madeFolder:
+		return p.planRemoveFolder(e, o.Purge)
+	case madeCache:
+		p.planRemoveTree(e.Path, "only copies of the providers' keys are in it")
+		return nil
+	case madeUser, madeGroup:
+		if e.Kind == madeGroup && !o.Purge {
+			if err := p.planDisown(e); err != nil {
+				return err
+			}
+		}
+		return p.planRemoveAccount(e)
+	case madeModule:
+		p.planRemoveModule(e)
+		return nil
+	default:
+		return &Refusal{Path: ManifestPath, Detail: "unknown kind " + string(e.Kind), Hint: "use a newer verifier"}
+	}
+	if e.isSSHD() && len(p.Steps) > first {
+		return p.planSSHDReload(first, !o.NoReload)
+	}
+	return nil
+}
+
+// planRemoveFile plans to remove a file that is as it was made, and with purge any.
+func (p *Plan) planRemoveFile(e entry, purge bool, reason string) error {
+	data, err := p.host.readFile(e.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		p.after.remove(e)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if fingerprint(data) != e.Value && !purge {
+		if e.isSSHD() {
+			return changedSSHD(e.Path)
+		}
+		p.remark("%s: kept: it was changed since verifier install wrote it", e.Path)
+		return nil
+	}
+	p.after.remove(e)
+	p.add("remove", e.Path, reason, p.removal(e.Path))
+	return nil
+}
+
+// removal is a step that removes a file or link.
+func (p *Plan) removal(name string) func() (func() error, error) {
+	return func() (func() error, error) {
+		undo, err := p.host.backup(name)
+		if err != nil {
+			return nil, err
+		}
+		return undo, p.host.remove(name)
+	}
+}
+
+func (p *Plan) planRemoveLink(e entry) error {
+	name, err := p.host.path(e.Path)
+	if err != nil {
+		return err
+	}
+	target, err := os.Readlink(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil || target != e.Value:
+		p.remark("%s: kept: it was changed since verifier install made it", e.Path)
+		return nil
+	}
+	p.add("remove", e.Path, "verifier install made it", p.removal(e.Path))
+	return nil
+}
+
+// planRemoveFolder plans to remove a folder in which nothing will be left.
+func (p *Plan) planRemoveFolder(e entry, purge bool) error {
+	name, err := p.host.path(e.Path)
+	if err != nil {
+		return err
+	}
+	if purge && e.Path == configFolder {
+		return nil
+	}
+	entries, err := os.ReadDir(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, left := range entries {
+		child := path.Join(e.Path, left.Name())
+		if !p.removes(child) {
+			p.remark("%s: kept: %s is in it", e.Path, left.Name())
+			return nil
+		}
+	}
+	p.add("remove", e.Path, "verifier install made it", func() (func() error, error) {
+		var st unix.Stat_t
+		if err := unix.Lstat(name, &st); err != nil {
+			return nil, &fs.PathError{Op: "lstat", Path: name, Err: err}
+		}
+		o := owner{uid: int(st.Uid), gid: int(st.Gid), mode: fs.FileMode(st.Mode) & fs.ModePerm}
+		return func() error {
+			_, err := p.host.makeFolder(e.Path, o)
+			return err
+		}, os.Remove(name)
+	})
+	return nil
+}
+
+// removes is whether a step of the plan so far removes path.
+func (p *Plan) removes(path string) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Action == "remove" && s.Path == path })
+}
+
+// planRemoveTree plans to remove a folder with all that is in it.
+func (p *Plan) planRemoveTree(name, reason string) {
+	tree, err := p.host.path(name)
+	if err != nil || !p.host.exists(name) {
+		return
+	}
+	p.add("remove", name, reason, func() (func() error, error) { return nil, os.RemoveAll(tree) })
+}
+
+// planDisown plans that files which stay in /etc/opk do not keep the number of a group that goes: the next group to get it could read
+// them.
+func (p *Plan) planDisown(e entry) error {
+	gid, err := column(e.Value, 2)
+	if err != nil {
+		return &Refusal{Path: ManifestPath, Detail: err.Error()}
+	}
+	tree, err := p.host.follow(configFolder)
+	if err != nil {
+		return err
+	}
+	var left []string
+	err = filepath.WalkDir(tree, func(name string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(tree, name)
+		if err != nil {
+			return err
+		}
+		onHost := path.Join(configFolder, relative)
+		var st unix.Stat_t
+		if err := unix.Lstat(name, &st); err != nil {
+			return &fs.PathError{Op: "lstat", Path: name, Err: err}
+		}
+		if int(st.Gid) == gid && !p.removes(onHost) {
+			left = append(left, name)
+		}
+		return nil
+	})
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	p.add("change", configFolder, "what stays there becomes the group root's, since "+policies.UserName+" goes", func() (func() error, error) {
+		var changed []string
+		undo := func() error {
+			var errs []error
+			for _, name := range changed {
+				errs = append(errs, os.Lchown(name, -1, gid))
+			}
+			return errors.Join(errs...)
+		}
+		for _, name := range left {
+			if err := os.Lchown(name, -1, 0); err != nil {
+				return nil, errors.Join(err, undo())
+			}
+			changed = append(changed, name)
+		}
+		return undo, nil
+	})
+	return nil
+}
