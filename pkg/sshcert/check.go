@@ -113,9 +113,14 @@ func isPrincipal(name string) bool {
 	if name == "" || len(name) > 128 || strings.IndexByte(".+@-", name[0]) >= 0 {
 		return false
 	}
-	return !strings.ContainsFunc(name, func(r rune) bool {
-		return !('A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("_.+@-", r))
-	})
+	for i := range len(name) {
+		c := name[i]
+		letter := 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
+		if !letter && strings.IndexByte("_.+@-", c) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // CheckPrincipals refuses names that cannot be principals of a certificate, and too many of them. No names are fine. Errors are
