@@ -43,11 +43,11 @@ type System struct {
 func StartForgejo(t testing.TB) *System {
 	t.Helper()
 	s := &System{t: t}
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	s.Issuer = pktokentest.NewIssuer(t, server.URL+"/forge/api/actions", "RS256")
-	s.serveJob("/forge/api/actions/_apis/pipelines/workflows/3705365/idtoken")
-	s.Variables["ACTIONS_ID_TOKEN_REQUEST_URL"] = server.URL + s.requestPath + "?placeholder=true"
+	url := s.serve(t, func(url string) {
+		s.Issuer = pktokentest.NewIssuer(t, url+"/forge/api/actions", "RS256")
+		s.serveJob("/forge/api/actions/_apis/pipelines/workflows/3705365/idtoken")
+	})
+	s.Variables["ACTIONS_ID_TOKEN_REQUEST_URL"] = url + s.requestPath + "?placeholder=true"
 	return s
 }
 
@@ -55,16 +55,25 @@ func StartForgejo(t testing.TB) *System {
 func StartGitLab(t testing.TB, audience string) *System {
 	t.Helper()
 	s := &System{t: t}
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	s.Issuer = pktokentest.NewIssuer(t, server.URL, "RS256")
+	url := s.serve(t, func(url string) { s.Issuer = pktokentest.NewIssuer(t, url, "RS256") })
 	s.Variables = map[string]string{
-		"GITLAB_CI": "true", "CI_SERVER_URL": server.URL,
+		"GITLAB_CI": "true", "CI_SERVER_URL": url,
 		"OPENPUBKEY_JWT": s.Mint(t, map[string]any{
 			"aud": audience, "sub": GitLabSubject, "project_path": "acme/app", "ref": "main", "ref_protected": "true",
 		}),
 	}
 	return s
+}
+
+// serve starts the server once prepare has set what the answers need.
+func (s *System) serve(t testing.TB, prepare func(url string)) (url string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(s)
+	url = "http://" + server.Listener.Addr().String()
+	prepare(url)
+	server.Start()
+	t.Cleanup(server.Close)
+	return url
 }
 
 func (s *System) serveJob(path string) {

@@ -39,7 +39,7 @@ type Issuer struct {
 func Start(t testing.TB) *Issuer {
 	t.Helper()
 	i := &Issuer{}
-	i.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	i.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		switch r.URL.Path {
 		case "/.well-known/openid-configuration":
@@ -61,8 +61,9 @@ func Start(t testing.TB) *Issuer {
 			http.NotFound(w, r)
 		}
 	}))
+	i.Issuer = pktokentest.NewIssuer(t, "http://"+i.server.Listener.Addr().String(), "RS256")
+	i.server.Start()
 	t.Cleanup(i.server.Close)
-	i.Issuer = pktokentest.NewIssuer(t, i.server.URL, "RS256")
 	return i
 }
 
