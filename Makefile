@@ -1,24 +1,30 @@
 # make demo   the main job, on this machine, as this user
 # make test   everything that has to pass; installs what is missing (Debian)
 # make build  bin/opkssh and bin/verifier
+# make man    docs/man, from the commands
 
 GO            ?= go
 TOOLS         := $(CURDIR)/bin/tools
 GOLANGCI_LINT := golangci-lint@v2.15.0
 STATICCHECK   := staticcheck@v0.8.2
 RELEASE       := -trimpath -ldflags='-s -w'
+# Fetches whole releases: no part of make test.
+COMPATIBILITY := $(shell $(GO) list ./integration/compatibility 2>/dev/null)
 # The tests of these packages need root and the programs that integration/setup.sh installs.
-INTEGRATION   := $(shell $(GO) list ./integration/... 2>/dev/null)
+INTEGRATION   := $(filter-out $(COMPATIBILITY),$(shell $(GO) list ./integration/... 2>/dev/null))
 # Files of root and of strangers.
 AS_ROOT_TOO   := $(shell $(GO) list ./internal/hostfiles 2>/dev/null)
-UNIT          := $(filter-out $(INTEGRATION) $(AS_ROOT_TOO),$(shell $(GO) list ./... 2>/dev/null))
+UNIT          := $(filter-out $(INTEGRATION) $(COMPATIBILITY) $(AS_ROOT_TOO),$(shell $(GO) list ./... 2>/dev/null))
 AS_ROOT       := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH")
 FUZZTIME      ?= 30s
 
-.PHONY: build demo test setup lint unit cross integration bench fuzz clean
+.PHONY: build man demo test setup lint unit cross integration compatibility bench fuzz clean
 
 build:
 	CGO_ENABLED=0 $(GO) build $(RELEASE) -o bin/ ./cmd/opkssh ./cmd/verifier
+
+man:
+	$(GO) run ./integration/manpages docs/man
 
 demo:
 	@$(GO) run ./cmd/demo $(if $(filter 1,$(BROWSER)),--browser)
@@ -29,7 +35,7 @@ setup:
 	integration/setup.sh
 
 lint: $(TOOLS)/$(GOLANGCI_LINT) $(TOOLS)/$(STATICCHECK)
-	@test -z "$$(gofmt -l cmd internal pkg integration)" || { echo "run gofmt on:"; gofmt -l cmd internal pkg integration; exit 1; }
+	@test -z "$$(gofmt -l cmd internal pkg integration policies)" || { echo "run gofmt on:"; gofmt -l cmd internal pkg integration policies; exit 1; }
 	$(GO) vet ./...
 	$(TOOLS)/$(STATICCHECK) ./...
 	$(TOOLS)/$(GOLANGCI_LINT) run ./...
@@ -58,6 +64,10 @@ cross:
 
 integration:
 	$(AS_ROOT) $(GO) test -timeout 25m $(INTEGRATION)
+
+# Every Debian's ssh with every Debian's sshd, fetched with debootstrap; RELEASES=DIR keeps them. Writes docs/compatibility.md.
+compatibility:
+	$(AS_ROOT) $(GO) test -count 1 -timeout 30m $(COMPATIBILITY)
 
 bench:
 	$(AS_ROOT) $(GO) test -run "^$$" -bench . -benchtime 1x ./integration/bench

@@ -56,9 +56,16 @@ need sftp openssh-client
 need glewlwyd glewlwyd dbconfig-no-thanks
 need sqlite3 sqlite3
 need chromium chromium
+need groff groff-base
 need strace strace
+need dbus-daemon dbus-daemon
 need unshare util-linux
 need sudo sudo
+need debootstrap debootstrap
+need ansible-playbook ansible-core
+need checkmodule checkpolicy
+need semodule_package semodule-utils
+need nix-instantiate nix-bin
 need node nodejs
 need npm npm
 # A name service without a server, for users that are not in /etc/passwd.
@@ -133,4 +140,27 @@ fi
 if [ "$("$node" -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
 	say "node $node_version is too old, and no pinned node for this machine ($(uname -m)): install Node 20 or later"
 	exit 1
+fi
+
+# The clean Debian system that tests of install start from, of this machine's own release and mirror. It is made once.
+debian=$here/installer/debian-root.tar
+if [ ! -f "$debian" ]; then
+	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	mirror() {
+		apt-get indextargets --format '$(SITE)' "Created-By: Packages" "Release: $suite" "Origin: Debian" | head -n 1
+	}
+	if [ -z "$(mirror)" ]; then quietly "apt-get update" as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update; fi
+	if [ -z "$suite" ] || [ -z "$(mirror)" ]; then
+		say "expected a machine that has a Debian release from a mirror"
+		exit 1
+	fi
+	root=$(mktemp -d)/root
+	quietly debootstrap as_root debootstrap --variant=minbase \
+		--include=openssh-server,sudo,python3-minimal,libpython3-stdlib "$suite" "$root" "$(mirror)"
+	quietly useradd as_root chroot "$root" useradd --create-home --shell /bin/sh --password '*' alice
+	# What takes long to copy and to compare, and is of no use here.
+	as_root rm -r "$root/var/cache/apt/archives" "$root/var/lib/apt/lists" "$root/usr/share/doc" "$root/usr/share/locale"
+	quietly tar as_root tar --create --numeric-owner --xattrs --file "$debian.new" --directory "$root" .
+	as_root rm -r "$(dirname "$root")"
+	as_root mv "$debian.new" "$debian"
 fi

@@ -18,10 +18,12 @@ type hostSource struct {
 	files  reader
 	config *policy.Config
 	log    *slog.Logger
+
+	unavailable error // the last file that could not be read for a fault of the machine
 }
 
 // Configuration reads providers and auth_id and what stands in their drop-in folders. A file or row that cannot be used
-// harms only itself. What is left out is logged.
+// harms only itself. What is left out is logged. There is no configuration while the machine cannot read a file: see [hostfiles.Unavailable].
 func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Configuration, error) {
 	c := &sshauth.Configuration{Policy: &policy.Policy{Config: s.config}}
 	s.eachFile("providers", nil, func(f hostfiles.File) []policy.Problem {
@@ -34,6 +36,9 @@ func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Con
 		c.Policy.System = append(c.Policy.System, rules...)
 		return problems
 	})
+	if s.unavailable != nil {
+		return nil, s.unavailable
+	}
 	if s.config.HomePolicy && !s.files.untrusted {
 		c.Home = func(ctx context.Context) []policy.Rule { return s.homeRules(ctx, user) }
 	}
@@ -54,6 +59,9 @@ func (s *hostSource) eachFile(name string, keep func(line []byte) bool, parse fu
 	}
 	for _, fault := range faults {
 		s.logFault(fault)
+		if hostfiles.Unavailable(fault) {
+			s.unavailable = fault
+		}
 	}
 	var problems []policy.Problem
 	for _, f := range files {

@@ -48,8 +48,8 @@ func Commands() []*cobra.Command {
 	return append(commands, installCommands()...)
 }
 
-// Main runs the program verifier and returns its exit status.
-func Main(args []string) int {
+// Root is the program verifier with all its commands.
+func Root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "verifier",
 		Short:         "decide for sshd who may log in with an OpenID Connect identity",
@@ -60,6 +60,12 @@ func Main(args []string) int {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	root.AddCommand(Commands()...)
+	return root
+}
+
+// Main runs the program verifier and returns its exit status.
+func Main(args []string) int {
+	root := Root()
 	root.SetArgs(args)
 	root.SetOut(os.Stdout)
 	command, err := root.ExecuteContextC(context.Background())

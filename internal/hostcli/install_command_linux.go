@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -113,6 +115,11 @@ func runInstall(cmd *cobra.Command, options *installOptions, args []string, plan
 	}
 	defer func() { _ = p.Close() }()
 	if !options.dryRun {
+		// Half an installation is worse than one that goes on when the connection breaks. A program that is being run still gets Ctrl-C,
+		// and its end takes everything back.
+		interrupts := make(chan os.Signal, 1)
+		signal.Notify(interrupts, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+		defer signal.Stop(interrupts)
 		if err := p.Apply(); err != nil {
 			return &exitError{text: err.Error(), hint: "the host is as it was before, but for what this says could not be taken back", code: exitRefused}
 		}

@@ -17,7 +17,7 @@ func (p *Plan) planFile(name, text string, o owner, reason string, seed bool) er
 	old, err := p.host.readFile(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !p.host.exists(name):
-		p.planFolders(hostFolder(name))
+		p.planFolders(path.Dir(name))
 		p.after.set(entry{Kind: madeFile, Path: name, Value: fingerprint([]byte(text))})
 		p.add("create", name, reason, p.host.write(name, []byte(text), o))
 		return nil
@@ -75,7 +75,7 @@ func (p *Plan) planLink(name, target, reason string) error {
 	if p.host.exists(name) {
 		return nil
 	}
-	p.planFolders(hostFolder(name))
+	p.planFolders(path.Dir(name))
 	p.after.set(entry{Kind: madeLink, Path: name, Value: target})
 	p.add("create", name, reason, func() (func() error, error) {
 		path, err := p.host.path(name)

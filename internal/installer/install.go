@@ -221,7 +221,7 @@ func (p *Plan) planConfig(a account) error {
 
 // planCache plans the one folder that the verifier writes to.
 func (p *Plan) planCache(a account) {
-	p.planFolders(hostFolder(cacheFolder))
+	p.planFolders(path.Dir(cacheFolder))
 	p.planFolder(cacheFolder, owner{a.uid, a.gid, 0o700}, madeCache, "the providers' keys, so that a login asks nobody")
 }
 

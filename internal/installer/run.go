@@ -4,9 +4,7 @@ package installer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"strings"
@@ -36,8 +34,6 @@ func program(name string) string {
 	for _, folder := range []string{"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"} {
 		if info, err := os.Stat(folder + name); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 			return folder + name
-		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			continue
 		}
 	}
 	return ""

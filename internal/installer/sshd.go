@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -289,6 +288,3 @@ func runningSystemd() string {
 	}
 	return program("systemctl")
 }
-
-// hostFolder is the folder of path on the host.
-func hostFolder(name string) string { return path.Dir(name) }

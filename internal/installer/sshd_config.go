@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"opkssh/pkg/policy"
 )
 
 const (
@@ -62,8 +64,12 @@ func (r *sshdReader) read(file string, match bool, depth int) error {
 			if depth == maxIncludes {
 				return &Refusal{Path: fmt.Sprintf("%s:%d", file, number), Detail: "too many levels of Include"}
 			}
-			for _, pattern := range strings.Fields(value) {
-				files, err := r.glob(strings.Trim(pattern, `"`))
+			patterns, err := policy.SplitCommand(value)
+			if err != nil {
+				return &Refusal{Path: fmt.Sprintf("%s:%d", file, number), Detail: err.Error()}
+			}
+			for _, pattern := range patterns {
+				files, err := r.glob(pattern)
 				if err != nil {
 					return err
 				}
