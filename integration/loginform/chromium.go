@@ -18,25 +18,57 @@ import (
 // The browser accepts any certificate and starts with an empty profile. The page's Status is not known.
 func Chromium(t testing.TB, authURL, user, password string) *Page {
 	t.Helper()
-	program, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatalf("%v (run integration/setup.sh first)", err)
-	}
 	parsed, err := url.Parse(authURL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	redirectURI := parsed.Query().Get("redirect_uri")
 
+	ctx := chromium(t)
+	if err := chromedp.Do(ctx,
+		chromedp.Navigate(authURL),
+		chromedp.WaitVisible(`input[name="login"]`),
+		chromedp.SendKeys(`input[name="login"]`, user),
+		chromedp.SendKeys(`input[name="password"]`, password),
+		chromedp.Click(`button[type="submit"]`),
+		chromedp.WaitReady(`input[name="prompt"][value="consent"]`),
+		chromedp.Click(`button[type="submit"]`),
+	); err != nil {
+		t.Fatalf("chromium: %v", err)
+	}
+	page := &Page{}
+	for !strings.HasPrefix(page.URL, redirectURI) {
+		if ctx.Err() != nil {
+			t.Fatalf("chromium: expected %s, got %s", redirectURI, page.URL)
+		}
+		time.Sleep(50 * time.Millisecond)
+		// While the page changes there may be nothing to ask.
+		if location, err := chromedp.Run(ctx, chromedp.Location()); err == nil {
+			page.URL = location
+		}
+	}
+	if page.Body, err = chromedp.Run(ctx, chromedp.Text("body")); err != nil {
+		t.Fatalf("chromium: %v", err)
+	}
+	return page
+}
+
+// chromium starts a headless browser with an empty profile, for the time of the test and not longer than twice process.Patience.
+func chromium(t testing.TB) context.Context {
+	t.Helper()
+	program, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("%v (run integration/setup.sh first)", err)
+	}
 	// Its short path suits a socket, whose path is at most 107 bytes long.
 	dir, err := os.MkdirTemp("", "chromium-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 
 	deadline, cancel := context.WithTimeout(context.Background(), 2*process.Patience)
-	defer cancel()
+	t.Cleanup(cancel)
 	// The allocator makes a profile folder, and removes it when the browser has ended.
 	allocator, stop := chromedp.NewExecAllocator(deadline,
 		chromedp.ExecPath(program),
@@ -53,34 +85,8 @@ func Chromium(t testing.TB, authURL, user, password string) *Page {
 		chromedp.Flag("disable-sync", true),
 		chromedp.Flag("ignore-certificate-errors", true),
 	)
-	defer stop()
+	t.Cleanup(stop)
 	ctx, closeBrowser := chromedp.NewContext(allocator)
-	defer closeBrowser()
-
-	if err := chromedp.Do(ctx,
-		chromedp.Navigate(authURL),
-		chromedp.WaitVisible(`input[name="login"]`),
-		chromedp.SendKeys(`input[name="login"]`, user),
-		chromedp.SendKeys(`input[name="password"]`, password),
-		chromedp.Click(`button[type="submit"]`),
-		chromedp.WaitReady(`input[name="prompt"][value="consent"]`),
-		chromedp.Click(`button[type="submit"]`),
-	); err != nil {
-		t.Fatalf("chromium: %v", err)
-	}
-	page := &Page{}
-	for !strings.HasPrefix(page.URL, redirectURI) {
-		if deadline.Err() != nil {
-			t.Fatalf("chromium: expected %s, got %s", redirectURI, page.URL)
-		}
-		time.Sleep(50 * time.Millisecond)
-		// While the page changes there may be nothing to ask.
-		if location, err := chromedp.Run(ctx, chromedp.Location()); err == nil {
-			page.URL = location
-		}
-	}
-	if page.Body, err = chromedp.Run(ctx, chromedp.Text("body")); err != nil {
-		t.Fatalf("chromium: %v", err)
-	}
-	return page
+	t.Cleanup(closeBrowser)
+	return ctx
 }

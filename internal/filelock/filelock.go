@@ -14,12 +14,15 @@ const poll = 30 * time.Millisecond
 
 // Lock takes the exclusive lock of the file name, which is made, with mode 0600, in a folder that must be there. While another
 // process or another call has it, Lock waits until ctx ends; the error is then the cause of ctx. waited is whether somebody
-// else had it. The file stays behind, empty. Whoever has the lock may remove it.
-func Lock(ctx context.Context, name string) (unlock func(), waited bool, err error) {
+// else had it; waiting is called before the first wait, if it is not nil. The file stays behind, empty. Whoever has the lock may remove it.
+func Lock(ctx context.Context, name string, waiting func()) (unlock func(), waited bool, err error) {
 	for {
 		unlock, err := attempt(name)
 		if unlock != nil || err != nil {
 			return unlock, waited, err
+		}
+		if !waited && waiting != nil {
+			waiting()
 		}
 		waited = true
 		select {

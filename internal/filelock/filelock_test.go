@@ -17,7 +17,7 @@ func TestOneAtATime(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
 	var inside, most atomic.Int32
 	var crowd sync.WaitGroup
-	unlockFirst, waited, err := filelock.Lock(t.Context(), name)
+	unlockFirst, waited, err := filelock.Lock(t.Context(), name, nil)
 	if err != nil || waited {
 		t.Fatalf("expected the lock at once, got %t, %v", waited, err)
 	}
@@ -25,7 +25,7 @@ func TestOneAtATime(t *testing.T) {
 	for range 8 {
 		crowd.Go(func() {
 			started <- struct{}{}
-			unlock, _, err := filelock.Lock(t.Context(), name)
+			unlock, _, err := filelock.Lock(t.Context(), name, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -52,7 +52,7 @@ func TestOneAtATime(t *testing.T) {
 
 func TestWaitingCanBeGivenUp(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
-	unlock, _, err := filelock.Lock(t.Context(), name)
+	unlock, _, err := filelock.Lock(t.Context(), name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestWaitingCanBeGivenUp(t *testing.T) {
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(enough)
-	if _, waited, err := filelock.Lock(ctx, name); !errors.Is(err, enough) || !waited {
+	if _, waited, err := filelock.Lock(ctx, name, nil); !errors.Is(err, enough) || !waited {
 		t.Errorf("expected %v after waiting, got %v, %t", enough, err, waited)
 	}
 }
@@ -73,7 +73,7 @@ func TestTheHolderMayRemoveTheFile(t *testing.T) {
 	for range 4 {
 		crowd.Go(func() {
 			for range 50 {
-				unlock, _, err := filelock.Lock(t.Context(), name)
+				unlock, _, err := filelock.Lock(t.Context(), name, nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -96,7 +96,7 @@ func TestTheHolderMayRemoveTheFile(t *testing.T) {
 }
 
 func TestTheFolderHasToBeThere(t *testing.T) {
-	if _, _, err := filelock.Lock(t.Context(), filepath.Join(t.TempDir(), "missing", "lock")); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := filelock.Lock(t.Context(), filepath.Join(t.TempDir(), "missing", "lock"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("expected %v, got %v", os.ErrNotExist, err)
 	}
 }

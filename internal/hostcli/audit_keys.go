@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"opkssh/internal/idp"
+	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
 )
 
@@ -115,7 +116,7 @@ func (a *auditor) providerDown(issuer string, err error) {
 }
 
 func (a *auditor) checkProbe(issuer string, p *idp.Probe) {
-	ours := []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
+	ours := pktoken.Algorithms()
 	if len(p.Algorithms) > 0 && !slices.ContainsFunc(p.Algorithms, func(alg string) bool { return slices.Contains(ours, alg) }) {
 		a.warning(codeProviderAlgorithm, fmt.Sprintf("%s: signs with none of %s", issuer, strings.Join(ours, ", ")), "")
 	}

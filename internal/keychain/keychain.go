@@ -68,7 +68,7 @@ func (s *Store) Lock(ctx context.Context, a Account) (unlock func(), err error) 
 	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
 		return nil, err
 	}
-	unlock, _, err = filelock.Lock(ctx, s.lockFile(a))
+	unlock, _, err = filelock.Lock(ctx, s.lockFile(a), nil)
 	return unlock, err
 }
 

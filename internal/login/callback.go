@@ -143,10 +143,14 @@ func providerError(query url.Values) *Error {
 }
 
 func (c *callbackPage) isOurs(host string) bool {
-	name := host
-	if withoutPort, _, err := net.SplitHostPort(host); err == nil {
-		name = withoutPort
-	}
-	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	name := withoutPort(host)
 	return isLoopbackHost(name) || c.remoteHost != "" && strings.EqualFold(name, c.remoteHost)
+}
+
+// withoutPort is the name or address in a Host header.
+func withoutPort(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 }

@@ -17,9 +17,9 @@ func (s Surroundings) SSHSession() bool {
 	return s.Getenv("SSH_CONNECTION") != "" || s.Getenv("SSH_TTY") != "" || s.Getenv("SSH_CLIENT") != ""
 }
 
-// browserHere is whether a browser that is started here is one that the person sees. BROWSER is set by people, and by editors
+// BrowserHere is whether a browser that is started here is one that the person sees. BROWSER is set by people, and by editors
 // that work on a remote computer and bring the page and its port to the near one.
-func (s Surroundings) browserHere() bool {
+func (s Surroundings) BrowserHere() bool {
 	switch {
 	case s.Getenv("BROWSER") != "":
 		return true
@@ -41,7 +41,7 @@ func isTermux(getenv func(string) string) bool {
 // [FlowBrowser], whose address is printed for whatever program is able to open it.
 func ChooseFlow(s Surroundings, deviceBinds func() bool) FlowKind {
 	switch {
-	case s.browserHere() || !s.Terminal:
+	case s.BrowserHere() || !s.Terminal:
 		return FlowBrowser
 	case deviceBinds():
 		return FlowDevice

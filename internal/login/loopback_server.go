@@ -19,18 +19,24 @@ type loopbackServer struct {
 }
 
 func serveLoopback(page *callbackPage, listeners []net.Listener) *loopbackServer {
-	s := &loopbackServer{page: page, server: &http.Server{
-		Handler:                      page,
-		DisableGeneralOptionsHandler: true,
-		ReadHeaderTimeout:            10 * time.Second,
-		MaxHeaderBytes:               64 << 10,
-		ErrorLog:                     log.New(io.Discard, "", 0), // requests may hold codes
-	}}
-	s.server.SetKeepAlivesEnabled(false)
+	s := &loopbackServer{page: page, server: newPageServer(page)}
 	for _, l := range listeners {
 		s.serves.Go(func() { _ = s.server.Serve(l) }) // ends when it is closed
 	}
 	return s
+}
+
+// newPageServer is for one browser that looks at a few pages.
+func newPageServer(handler http.Handler) *http.Server {
+	server := &http.Server{
+		Handler:                      handler,
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            10 * time.Second,
+		MaxHeaderBytes:               64 << 10,
+		ErrorLog:                     log.New(io.Discard, "", 0), // requests may hold codes
+	}
+	server.SetKeepAlivesEnabled(false)
+	return server
 }
 
 // close waits for the page of an answer that came. Connections that browsers open in advance are not waited for, which is

@@ -20,11 +20,13 @@ var pageStyle string
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
 // The page runs no script, loads nothing, and cannot be framed. Its one style sheet is named by its hash (CSP Level 3 §2.3.1).
-var pagePolicy = func() string {
-	sum := sha256.Sum256([]byte(pageStyle))
+var pagePolicy = policyFor(pageStyle)
+
+func policyFor(style string) string {
+	sum := sha256.Sum256([]byte(style))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-}()
+}
 
 // page is what the browser is told. All of it is text.
 type page struct {
@@ -60,18 +62,22 @@ func failurePage(err error) page {
 
 // writePage escapes all of p. The address of the page holds the code, so it goes nowhere.
 func writePage(w http.ResponseWriter, status int, p page) {
-	var body bytes.Buffer
-	if err := pageTemplate.Execute(&body, struct {
+	writeHTML(w, status, pagePolicy, pageTemplate, struct {
 		page
 		Style template.CSS
-	}{p, template.CSS(pageStyle)}); err != nil {
+	}{p, template.CSS(pageStyle)})
+}
+
+func writeHTML(w http.ResponseWriter, status int, policy string, t *template.Template, data any) {
+	var body bytes.Buffer
+	if err := t.Execute(&body, data); err != nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -12,7 +12,7 @@ import (
 )
 
 // chooseProvider finds the provider to log in with: --provider, else ALIAS, else the default, else the only one there is, else
-// the one that the person picks.
+// the one that the person picks, in the browser or at the terminal.
 func chooseProvider(ctx context.Context, t *terminal, alias string, o *loginOptions) (login.Provider, error) {
 	if o.idTokenFile != "" || o.idTokenCommand != "" {
 		return idTokenProvider(t, o)
@@ -43,6 +43,8 @@ func pickProvider(ctx context.Context, t *terminal, config *login.Config, alias 
 		return login.Find(config.Providers, alias)
 	case len(config.Providers) == 1:
 		return config.Providers[0], nil
+	case choosesInBrowser(t, config, o):
+		return chooseInBrowser(ctx, t, config.Providers, o)
 	case !t.interactive():
 		return login.Provider{}, withHint(
 			fmt.Errorf("several providers and no default: %s", strings.Join(aliases(config.Providers), ", ")),

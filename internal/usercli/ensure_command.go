@@ -59,7 +59,7 @@ func ensure(ctx context.Context, t *terminal, configPath, host string) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	unlock, waited, err := lockKey(ctx, pair)
+	unlock, waited, err := lockKey(ctx, t, pair)
 	if err != nil {
 		return err
 	}
@@ -99,11 +99,12 @@ func isGood(t *terminal, pair userkeys.Pair) bool {
 	if !id.HasKeyFile && !isInAgent(t, id) {
 		return false
 	}
-	if id.ValidBefore.IsZero() {
-		return true
-	}
-	life := id.ValidBefore.Sub(id.IssuedAt)
-	return wallClock().Add(min(mostLeft, life/10)).Before(id.ValidBefore)
+	return lastsAWhile(id.IssuedAt, id.ValidBefore, wallClock())
+}
+
+// lastsAWhile is true for a key without an end.
+func lastsAWhile(issued, end, now time.Time) bool {
+	return end.IsZero() || now.Add(min(mostLeft, end.Sub(issued)/10)).Before(end)
 }
 
 func isInAgent(t *terminal, id userkeys.Identity) bool {
@@ -118,13 +119,13 @@ func isInAgent(t *terminal, id userkeys.Identity) bool {
 }
 
 // lockKey lets one process at a time see to a key. waited is whether another one did.
-func lockKey(ctx context.Context, pair userkeys.Pair) (unlock func(), waited bool, err error) {
+func lockKey(ctx context.Context, t *terminal, pair userkeys.Pair) (unlock func(), waited bool, err error) {
 	folder := filepath.Dir(pair.Key)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, false, err
 	}
 	name := pair.Key + ".lock"
-	release, waited, err := filelock.Lock(ctx, name)
+	release, waited, err := filelock.Lock(ctx, name, func() { t.note("waiting for the login that another ssh has started") })
 	if err != nil {
 		return nil, waited, err
 	}

@@ -41,7 +41,7 @@ func count(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// expire CERTIFICATE lets a certificate end in a second, signed again with the private key beside it.
+// expire CERTIFICATE lets a certificate have ended a second ago, signed again with the private key beside it.
 func expire(ts *testscript.TestScript, _ bool, args []string) {
 	file := ts.MkAbs(args[0])
 	line, err := os.ReadFile(file)
@@ -52,7 +52,7 @@ func expire(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	key, err := ssh.ParsePrivateKey(pem)
 	ts.Check(err)
-	cert.SSH().ValidBefore = uint64(time.Now().Unix() + 1)
+	cert.SSH().ValidBefore = uint64(time.Now().Unix() - 1)
 	ts.Check(cert.SSH().SignCert(rand.Reader, key))
 	ts.Check(os.WriteFile(file, sshcert.MarshalLine(cert.SSH(), comment), 0o600))
 }

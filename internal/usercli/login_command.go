@@ -46,6 +46,8 @@ type loginOptions struct {
 	logDir            string
 	idTokenFile       string
 	idTokenCommand    string
+
+	chooser *login.ChooserPage // the page on which the provider was chosen, or nil
 }
 
 func loginCommand(t *terminal) *cobra.Command {
@@ -63,7 +65,8 @@ earlier login. It never replaces anybody's own key: where one stands, the key is
 The provider is ALIAS, a provider of ~/.opk/config.yml, or without that file one of google, azure, gitlab and hello.
 --provider names one that is in no file. Without either, the default provider counts: the variable OPKSSH_DEFAULT, then
 default_provider of the file. The variable OPKSSH_PROVIDERS, ALIAS,ISSUER,CLIENT_ID[,CLIENT_SECRET[,SCOPES]] and more of
-these after semicolons, replaces the file's providers.
+these after semicolons, replaces the file's providers. Where there are several and no default, you choose one on a
+page in the browser, or at the terminal where no browser is.
 
 A job of GitHub Actions, Forgejo Actions or GitLab CI logs in as itself with github, forgejo or gitlab-ci, and any other
 job that can get an ID token with --id-token-command or --id-token-file. Nobody is asked then.`,
@@ -93,7 +96,7 @@ job that can get an ID token with --id-token-command or --id-token-file. Nobody 
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			context.AfterFunc(ctx, stop) // a second signal ends the process at once
-			return runLogin(ctx, t, alias, &o)
+			return o.endChoice(runLogin(ctx, t, alias, &o))
 		},
 	}
 	f := c.Flags()
@@ -193,7 +196,7 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 		return err
 	}
 	result, err := logIn(ctx, t, o.withRefresh(provider), o, key, client)
-	if err != nil {
+	if o.endChoice(err) != nil {
 		return loginError(err)
 	}
 	signer, err := ssh.NewSignerFromKey(key)

@@ -42,6 +42,7 @@ func personFlow(ctx context.Context, t *terminal, provider login.Provider, o *lo
 	here := surroundings(t)
 	flow.Kind = flowKind(ctx, flow, here, o)
 	t.detail("flow %s", flow.Kind)
+	goOnFromChooser(t, flow, o.chooser)
 	if here.SSHSession() {
 		flow.ShowRedirect = func(redirectURI string) { showForward(t, redirectURI) }
 	}

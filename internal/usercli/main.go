@@ -16,11 +16,7 @@ import (
 func Main(args []string, extra ...*cobra.Command) int {
 	t := &terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	defer t.closeLog()
-	root := rootCommand(t)
-	root.AddCommand(loginCommand(t), logoutCommand(t), statusCommand(t), inspectCommand(t), versionCommand(t), clientCommand(t), completionCommand(t))
-	root.AddCommand(refreshCommand(t), ensureCommand(t), sshConfigCommand(t))
-	root.AddCommand(extra...)
-	completeArguments(root)
+	root := allCommands(t, extra)
 
 	// Whatever goes wrong before a command runs is wrong usage.
 	running := false
@@ -38,6 +34,20 @@ func Main(args []string, extra ...*cobra.Command) int {
 		err = wrongUsage(err)
 	}
 	return t.end(command, err)
+}
+
+// Commands are all commands of opkssh, for documents about them.
+func Commands(extra ...*cobra.Command) *cobra.Command {
+	return allCommands(&terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}, extra)
+}
+
+func allCommands(t *terminal, extra []*cobra.Command) *cobra.Command {
+	root := rootCommand(t)
+	root.AddCommand(loginCommand(t), logoutCommand(t), statusCommand(t), inspectCommand(t), versionCommand(t), clientCommand(t), configCommand(t), completionCommand(t))
+	root.AddCommand(refreshCommand(t), ensureCommand(t), sshConfigCommand(t))
+	root.AddCommand(extra...)
+	completeArguments(root)
+	return root
 }
 
 // end reports how the command ended, and chooses the exit code.

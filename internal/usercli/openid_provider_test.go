@@ -34,9 +34,10 @@ func startOpenIDProvider(t testing.TB) (issuer string) {
 	mux.HandleFunc("GET /authorize", p.authorize)
 	mux.HandleFunc("POST /token", p.token)
 	mux.HandleFunc("POST /device", p.device)
-	server := httptest.NewServer(mux)
+	server := httptest.NewUnstartedServer(mux)
+	p.issuer = pktokentest.NewIssuer(t, "http://"+server.Listener.Addr().String(), "ES256")
+	server.Start()
 	t.Cleanup(server.Close)
-	p.issuer = pktokentest.NewIssuer(t, server.URL, "ES256")
 	return server.URL
 }
 

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		"browser":            func() { browse(os.Args[1]) },
 		"unattended-browser": func() { open(os.Args[1]) },
 		"counting-browser":   func() { countAndBrowse(os.Args[1]) },
+		"choosing-browser":   func() { chooseAndBrowse(os.Args[1]) },
 		"by-hand":            func() { os.Exit(byHand(os.Args[1:])) },
 		"carry":              func() { os.Exit(carry(os.Args[1:])) },
 		"mint":               func() { mint(os.Args[1]) },
@@ -64,6 +65,7 @@ func open(url string) {
 // byHand runs a program and browses to the address that it prints on a line of its own.
 func byHand(args []string) int {
 	program := exec.Command(args[0], args[1:]...)
+	program.Stdin = os.Stdin
 	output, err := program.StderrPipe()
 	if err != nil {
 		panic(err)
@@ -98,6 +100,8 @@ func TestScripts(t *testing.T) {
 			home := filepath.Join(env.WorkDir, "home")
 			env.Setenv("HOME", home)
 			env.Setenv("TZ", "UTC")
+			// The race detector's programs wait for a second at their end otherwise.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Setenv("BROWSER", "browser")
 			env.Values[ofTest{}], env.Values[ofSystem{}] = env.T(), &[]*cisystem.System{}
 			env.Setenv("ISSUER", startOpenIDProvider(env.T().(testing.TB)))

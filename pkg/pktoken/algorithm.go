@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/lestrrat-go/dsig"
 )
@@ -14,6 +15,9 @@ const AlgorithmGQ256 = "GQ256"
 // jwsAlgorithms are the ones that a provider may sign with (RFC 7518 §3.1, RFC 8037 §3.1). `none`, the HMAC family and
 // everything with SHA-1 or a key that the other side could choose stay out.
 var jwsAlgorithms = []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
+
+// Algorithms lists what a provider may sign ID tokens with, beside a GQ256 proof of an RS256 signature.
+func Algorithms() []string { return slices.Clone(jwsAlgorithms) }
 
 // keyTypes says which JWK an algorithm goes with.
 var keyTypes = map[string]struct{ kty, crv string }{
