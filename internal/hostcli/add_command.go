@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/printable"
 	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
 	"opkssh/pkg/sshauth"
@@ -88,7 +89,7 @@ func runAdd(ctx context.Context, options *ruleOptions, rule policy.Rule, home bo
 		return err
 	}
 	for _, text := range remarks {
-		_, _ = fmt.Fprintln(stderr, printable(text))
+		_, _ = fmt.Fprintln(stderr, printable.Text(text))
 	}
 	if options.json {
 		return writeRuleReports(stdout, []ruleReport{report})

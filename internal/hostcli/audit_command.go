@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"opkssh/internal/printable"
 )
 
 func auditCommand() *cobra.Command {
@@ -54,7 +56,7 @@ func runAudit(ctx context.Context, options auditOptions, stdout, stderr io.Write
 		if a.findings == nil {
 			a.findings = []auditFinding{}
 		}
-		if err := writeJSON(stdout, a.findings); err != nil {
+		if err := printable.JSON(stdout, a.findings); err != nil {
 			return err
 		}
 	} else {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -89,9 +90,9 @@ func (f auditFinding) String() string {
 
 // print writes the finding, and what to do about it, on lines of their own.
 func (f auditFinding) print(w io.Writer, indent string) error {
-	text := indent + printable(f.String()) + "\n"
+	text := indent + printable.Text(f.String()) + "\n"
 	if f.Hint != "" {
-		text += indent + "hint: " + printable(f.Hint) + "\n"
+		text += indent + "hint: " + printable.Text(f.Hint) + "\n"
 	}
 	_, err := io.WriteString(w, text)
 	return err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/printable"
 )
 
 type checkOptions struct {
@@ -74,7 +75,7 @@ func runCheck(options *checkOptions, paths []string, stdout, stderr io.Writer) e
 	}
 	for _, f := range files {
 		if options.verbose {
-			_, _ = fmt.Fprintln(stderr, printable(fmt.Sprintf("reading %s as %s", f.Path, f.kind.name)))
+			_, _ = fmt.Fprintln(stderr, printable.Text(fmt.Sprintf("reading %s as %s", f.Path, f.kind.name)))
 		}
 		for _, p := range f.kind.check(f.Path, f.Data) {
 			reports = append(reports, checkReport(p))
@@ -84,12 +85,12 @@ func runCheck(options *checkOptions, paths []string, stdout, stderr io.Writer) e
 		if reports == nil {
 			reports = []checkReport{}
 		}
-		if err := writeJSON(stdout, reports); err != nil {
+		if err := printable.JSON(stdout, reports); err != nil {
 			return err
 		}
 	} else {
 		for _, r := range reports {
-			if _, err := fmt.Fprintln(stdout, printable(place(r.File, r.Line, r.Column)+": "+r.Detail)); err != nil {
+			if _, err := fmt.Fprintln(stdout, printable.Text(place(r.File, r.Line, r.Column)+": "+r.Detail)); err != nil {
 				return err
 			}
 		}

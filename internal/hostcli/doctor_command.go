@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -117,7 +118,7 @@ func (d *doctor) run(ctx context.Context, stdout, stderr io.Writer) error {
 	d.advise()
 	var err error
 	if d.json {
-		err = writeJSON(stdout, d.report)
+		err = printable.JSON(stdout, d.report)
 	} else {
 		err = d.printEnd(stdout)
 	}
@@ -149,7 +150,7 @@ func (d *doctor) printEnd(w io.Writer) error {
 			who = "somebody"
 		}
 		text := fmt.Sprintf("refused  %s %s as %s: %s", denial.Time.UTC().Format(time.RFC3339), who, denial.User, denial.Detail)
-		if _, err := fmt.Fprintln(w, printable(text)); err != nil {
+		if _, err := fmt.Fprintln(w, printable.Text(text)); err != nil {
 			return err
 		}
 	}
@@ -161,7 +162,7 @@ func (d *doctor) printEnd(w io.Writer) error {
 		return err
 	}
 	for i, advice := range d.report.Advice {
-		if _, err := fmt.Fprintf(w, "%d. %s\n", i+1, printable(advice)); err != nil {
+		if _, err := fmt.Fprintf(w, "%d. %s\n", i+1, printable.Text(advice)); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"opkssh/internal/printable"
 )
 
 // explainTimeout bounds an explanation with all that it asks.
@@ -174,7 +176,7 @@ func runExplain(ctx context.Context, options *explainOptions, args []string, std
 	}
 	options.remarks(stderr)
 	if options.json {
-		err = writeJSON(stdout, x)
+		err = printable.JSON(stdout, x)
 	} else {
 		err = x.print(stdout, options.verbose)
 	}
@@ -198,7 +200,7 @@ func (o *explainOptions) loggedRecord(ctx context.Context, stderr io.Writer) (*l
 	if r.Detail != "" {
 		text += ": " + r.Detail
 	}
-	_, _ = fmt.Fprintln(stderr, printable(text))
+	_, _ = fmt.Fprintln(stderr, printable.Text(text))
 	if len(o.who.claims) == 0 {
 		_, _ = fmt.Fprintln(stderr, "of the token's claims the record has email and sub alone: add others with --claim, such as email_verified=true")
 	}

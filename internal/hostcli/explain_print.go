@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -14,7 +15,7 @@ import (
 func (x *explanation) print(w io.Writer, verbose bool) error {
 	var b strings.Builder
 	line := func(indent int, format string, args ...any) {
-		b.WriteString(strings.Repeat("  ", indent) + printable(fmt.Sprintf(format, args...)) + "\n")
+		b.WriteString(strings.Repeat("  ", indent) + printable.Text(fmt.Sprintf(format, args...)) + "\n")
 	}
 	line(0, "files")
 	for _, f := range x.Files {

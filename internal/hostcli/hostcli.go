@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"opkssh/internal/printable"
 )
 
 const (
@@ -82,10 +84,10 @@ func Main(args []string) int {
 		}
 	}
 	if exit.text != "" {
-		fmt.Fprintf(os.Stderr, "verifier: %s\n", printable(exit.text))
+		fmt.Fprintf(os.Stderr, "verifier: %s\n", printable.Text(exit.text))
 	}
 	if exit.hint != "" {
-		fmt.Fprintf(os.Stderr, "hint: %s\n", printable(exit.hint))
+		fmt.Fprintf(os.Stderr, "hint: %s\n", printable.Text(exit.hint))
 	}
 	return exit.code
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/installer"
+	"opkssh/internal/printable"
 )
 
 // installOptions are the flags of install and uninstall.
@@ -136,7 +137,7 @@ func (o *installOptions) print(stdout, stderr io.Writer, p *installer.Plan) erro
 		if report.Remarks == nil {
 			report.Remarks = []string{}
 		}
-		return writeJSON(stdout, report)
+		return printable.JSON(stdout, report)
 	}
 	would := ""
 	if o.dryRun {
@@ -147,7 +148,7 @@ func (o *installOptions) print(stdout, stderr io.Writer, p *installer.Plan) erro
 		if o.dryRun || o.verbose {
 			line += ": " + step.Reason
 		}
-		if _, err := fmt.Fprintln(stdout, printable(line)); err != nil {
+		if _, err := fmt.Fprintln(stdout, printable.Text(line)); err != nil {
 			return err
 		}
 	}
@@ -157,7 +158,7 @@ func (o *installOptions) print(stdout, stderr io.Writer, p *installer.Plan) erro
 		}
 	}
 	for _, remark := range p.Remarks {
-		_, _ = fmt.Fprintln(stderr, printable(remark))
+		_, _ = fmt.Fprintln(stderr, printable.Text(remark))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/idp"
+	"opkssh/internal/printable"
 )
 
 // maxBundle is far longer than what a host holds.
@@ -147,11 +148,11 @@ func (r *keysRun) export() error {
 	}
 	for _, issuer := range configured {
 		if !slices.Contains(issuers, issuer) {
-			_, _ = fmt.Fprintln(r.stderr, printable(issuer+": no keys are held, it is left out"))
+			_, _ = fmt.Fprintln(r.stderr, printable.Text(issuer+": no keys are held, it is left out"))
 		}
 	}
 	// Through the writer for people, who may look at it in a terminal.
-	return writeJSON(r.stdout, json.RawMessage(bundle))
+	return printable.JSON(r.stdout, json.RawMessage(bundle))
 }
 
 // errNotConfigured is no failure: a bundle may be made for many hosts.
@@ -187,11 +188,11 @@ func (r *keysRun) importBundle(ctx context.Context, bundle []byte) error {
 	}
 	for _, issuer := range configured {
 		if !slices.ContainsFunc(reports, func(report keysReport) bool { return report.Issuer == issuer }) {
-			_, _ = fmt.Fprintln(r.stderr, printable(issuer+": is in providers, and not in the bundle"))
+			_, _ = fmt.Fprintln(r.stderr, printable.Text(issuer+": is in providers, and not in the bundle"))
 		}
 	}
 	if r.json {
-		if err := writeJSON(r.stdout, reports); err != nil {
+		if err := printable.JSON(r.stdout, reports); err != nil {
 			return err
 		}
 	}
@@ -223,9 +224,9 @@ func importReport(i idp.Imported, now time.Time) keysReport {
 func (r *keysRun) printImported(report keysReport) {
 	switch report.Result {
 	case "failed", "left-out":
-		_, _ = fmt.Fprintln(r.stderr, printable(report.Issuer+": "+report.Error))
+		_, _ = fmt.Fprintln(r.stderr, printable.Text(report.Issuer+": "+report.Error))
 	default:
-		_, _ = fmt.Fprintln(r.stdout, printable(fmt.Sprintf("%s: %s, fetched at %s, in use until %s", report.Issuer, report.Result,
+		_, _ = fmt.Fprintln(r.stdout, printable.Text(fmt.Sprintf("%s: %s, fetched at %s, in use until %s", report.Issuer, report.Result,
 			report.FetchedAt.Format(time.RFC3339), report.StaleUntil.Format(time.RFC3339))))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"opkssh/internal/idp"
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -27,7 +28,7 @@ func (r *keysRun) cache() (*idp.Cache, error) {
 	}
 	return hostCache(r.cacheDir, config, refreshTimeout, func(message string, args ...any) {
 		if r.verbose {
-			_, _ = fmt.Fprintln(r.stderr, printable(message+" "+strings.TrimSpace(fmt.Sprintln(args...))))
+			_, _ = fmt.Fprintln(r.stderr, printable.Text(message+" "+strings.TrimSpace(fmt.Sprintln(args...))))
 		}
 	}), nil
 }
@@ -161,10 +162,10 @@ func (r *keysRun) list() error {
 		return r.folderError(err)
 	}
 	if r.json {
-		return writeJSON(r.stdout, reports)
+		return printable.JSON(r.stdout, reports)
 	}
 	for _, report := range reports {
-		if _, err := fmt.Fprintln(r.stdout, printable(report.sentence(now))); err != nil {
+		if _, err := fmt.Fprintln(r.stdout, printable.Text(report.sentence(now))); err != nil {
 			return err
 		}
 	}
@@ -198,7 +199,7 @@ func (r *keysRun) refresh(ctx context.Context, issuers []string) error {
 		}
 	}
 	if r.json {
-		if err := writeJSON(r.stdout, reports); err != nil {
+		if err := printable.JSON(r.stdout, reports); err != nil {
 			return err
 		}
 	}
@@ -234,13 +235,13 @@ func (r *keysRun) refreshOne(ctx context.Context, cache *idp.Cache, issuer strin
 
 func (r *keysRun) printResult(report keysReport) error {
 	if report.Error != "" {
-		_, _ = fmt.Fprintln(r.stderr, printable(report.Issuer+": "+report.Error))
+		_, _ = fmt.Fprintln(r.stderr, printable.Text(report.Issuer+": "+report.Error))
 		if report.State != keysMissing {
-			_, _ = fmt.Fprintln(r.stderr, printable("hint: what is held stays: "+report.sentence(time.Now())))
+			_, _ = fmt.Fprintln(r.stderr, printable.Text("hint: what is held stays: "+report.sentence(time.Now())))
 		}
 		return nil
 	}
-	_, err := fmt.Fprintln(r.stdout, printable(fmt.Sprintf("%s: %s, %s, fresh until %s",
+	_, err := fmt.Fprintln(r.stdout, printable.Text(fmt.Sprintf("%s: %s, %s, fresh until %s",
 		report.Issuer, report.Result, countOf(len(report.KeyIDs), "key"), report.FreshUntil.Format(time.RFC3339))))
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -44,7 +45,7 @@ func runList(ctx context.Context, configDir, user string, asJSON, verbose bool, 
 	var rules []policy.Rule
 	for _, f := range ruleFiles(configDir, log) {
 		if verbose {
-			_, _ = fmt.Fprintln(stderr, printable("reading "+f.Path))
+			_, _ = fmt.Fprintln(stderr, printable.Text("reading "+f.Path))
 		}
 		rules = append(rules, listedRules(f, user, stderr)...)
 	}
@@ -65,12 +66,12 @@ func runList(ctx context.Context, configDir, user string, asJSON, verbose bool, 
 		return incomplete(log, stderr)
 	}
 	for _, r := range reports {
-		if _, err := fmt.Fprintln(stdout, printable(r.sentence())); err != nil {
+		if _, err := fmt.Fprintln(stdout, printable.Text(r.sentence())); err != nil {
 			return err
 		}
 	}
 	if len(reports) == 0 {
-		_, _ = fmt.Fprintln(stderr, printable("no rules in "+configDir))
+		_, _ = fmt.Fprintln(stderr, printable.Text("no rules in "+configDir))
 	}
 	return incomplete(log, stderr)
 }
@@ -81,7 +82,7 @@ func listedRules(f hostfiles.File, user string, stderr io.Writer) []policy.Rule 
 		rules, problems = policy.ParseRulesFor(f.Path, f.Data, user)
 	}
 	for _, p := range problems {
-		_, _ = fmt.Fprintln(stderr, printable("row left out: "+p.String()))
+		_, _ = fmt.Fprintln(stderr, printable.Text("row left out: "+p.String()))
 	}
 	return rules
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/printable"
 	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
 )
@@ -152,7 +153,7 @@ func (o *lockOptions) print(stdout, stderr io.Writer, plan *lockPlan) error {
 	for i := range plan.reports {
 		plan.reports[i].DryRun = o.dryRun
 	}
-	line := func(w io.Writer, text string) { _, _ = fmt.Fprintln(w, printable(text)) }
+	line := func(w io.Writer, text string) { _, _ = fmt.Fprintln(w, printable.Text(text)) }
 	if plan.changed() && (o.verbose || o.dryRun && !o.json) {
 		to := stderr
 		if o.dryRun && !o.json {
@@ -230,7 +231,7 @@ Exit status: 0 listed, also if there is none; 1 config.yml cannot be used, and e
 func runLocks(configDir string, asJSON, verbose bool, stdout, stderr io.Writer) error {
 	path := filepath.Join(configDir, "config.yml")
 	if verbose {
-		_, _ = fmt.Fprintln(stderr, printable("reading "+path))
+		_, _ = fmt.Fprintln(stderr, printable.Text("reading "+path))
 	}
 	config, err := readConfig(configDir)
 	if err != nil {
@@ -244,12 +245,12 @@ func runLocks(configDir string, asJSON, verbose bool, stdout, stderr io.Writer) 
 		return writeLockReports(stdout, reports)
 	}
 	for _, r := range reports {
-		if _, err := fmt.Fprintln(stdout, printable(fmt.Sprintf("%s: %s: %s%s", r.place(), r.Member, r.whom(), r.duration()))); err != nil {
+		if _, err := fmt.Fprintln(stdout, printable.Text(fmt.Sprintf("%s: %s: %s%s", r.place(), r.Member, r.whom(), r.duration()))); err != nil {
 			return err
 		}
 	}
 	if len(reports) == 0 {
-		_, _ = fmt.Fprintln(stderr, printable("nobody is locked in "+path))
+		_, _ = fmt.Fprintln(stderr, printable.Text("nobody is locked in "+path))
 	}
 	return nil
 }

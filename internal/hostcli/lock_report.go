@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -100,5 +101,5 @@ func writeLockReports(w io.Writer, reports []lockReport) error {
 	if reports == nil {
 		reports = []lockReport{}
 	}
-	return writeJSON(w, reports)
+	return printable.JSON(w, reports)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/printable"
 )
 
 // permissionsOptions are the flags of check, fix and install.
@@ -126,7 +127,7 @@ func runPermissions(ctx context.Context, o permissionsOptions, create, planOnly,
 		return err
 	}
 	if o.verbose {
-		_, _ = fmt.Fprintln(stderr, printable(fmt.Sprintf("%s, %s, for the user %s (uid %d)", layout.ConfigDir, layout.CacheDir, layout.User.Name, layout.User.UID)))
+		_, _ = fmt.Fprintln(stderr, printable.Text(fmt.Sprintf("%s, %s, for the user %s (uid %d)", layout.ConfigDir, layout.CacheDir, layout.User.Name, layout.User.UID)))
 	}
 	changes := layout.Plan(create)
 	if !planOnly && len(changes) > 0 {
@@ -143,7 +144,7 @@ func runPermissions(ctx context.Context, o permissionsOptions, create, planOnly,
 		suspect = suspect || c.Suspect
 	}
 	if o.json {
-		err = writeJSON(stdout, reports)
+		err = printable.JSON(stdout, reports)
 	} else {
 		err = printPermissions(stdout, stderr, reports, suspect)
 	}
@@ -158,9 +159,9 @@ func runPermissions(ctx context.Context, o permissionsOptions, create, planOnly,
 
 func printPermissions(stdout, stderr io.Writer, reports []permissionReport, suspect bool) error {
 	for _, r := range reports {
-		text := printable(r.sentence()) + "\n"
+		text := printable.Text(r.sentence()) + "\n"
 		if r.Hint != "" {
-			text += "hint: " + printable(r.Hint) + "\n"
+			text += "hint: " + printable.Text(r.Hint) + "\n"
 		}
 		if _, err := io.WriteString(stdout, text); err != nil {
 			return err

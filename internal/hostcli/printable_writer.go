@@ -3,6 +3,8 @@ package hostcli
 import (
 	"bytes"
 	"io"
+
+	"opkssh/internal/printable"
 )
 
 // printableWriter passes on lines with everything in them made printable, for what a less privileged process prints.
@@ -18,7 +20,7 @@ func (w *printableWriter) Write(data []byte) (int, error) {
 		if end < 0 {
 			return len(data), nil
 		}
-		if _, err := io.WriteString(w.to, printable(string(w.line[:end]))+"\n"); err != nil {
+		if _, err := io.WriteString(w.to, printable.Text(string(w.line[:end]))+"\n"); err != nil {
 			return 0, err
 		}
 		w.line = w.line[end+1:]
@@ -27,7 +29,7 @@ func (w *printableWriter) Write(data []byte) (int, error) {
 
 // flush passes on a last line without an end.
 func (w *printableWriter) flush() error {
-	_, err := io.WriteString(w.to, printable(string(w.line)))
+	_, err := io.WriteString(w.to, printable.Text(string(w.line)))
 	w.line = nil
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -150,9 +151,9 @@ func incomplete(log *findings, stderr io.Writer) error {
 		return nil
 	}
 	for _, n := range log.all {
-		_, _ = fmt.Fprintln(stderr, printable(n.String()))
+		_, _ = fmt.Fprintln(stderr, printable.Text(n.String()))
 		if n.Hint != "" {
-			_, _ = fmt.Fprintln(stderr, printable("hint: "+n.Hint))
+			_, _ = fmt.Fprintln(stderr, printable.Text("hint: "+n.Hint))
 		}
 	}
 	return errRefused

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -104,7 +105,7 @@ func ruleFiles(configDir string, log *findings) []hostfiles.File {
 
 // print says what was done.
 func (o *ruleOptions) print(stdout, stderr io.Writer, path string, changes []string, reports []ruleReport) error {
-	line := func(w io.Writer, text string) { _, _ = fmt.Fprintln(w, printable(text)) }
+	line := func(w io.Writer, text string) { _, _ = fmt.Fprintln(w, printable.Text(text)) }
 	if len(changes) > 0 && (o.verbose || o.dryRun && !o.json) {
 		to := stderr
 		if o.dryRun && !o.json {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -54,5 +55,5 @@ func writeRuleReports(w io.Writer, reports []ruleReport) error {
 	if reports == nil {
 		reports = []ruleReport{}
 	}
-	return writeJSON(w, reports)
+	return printable.JSON(w, reports)
 }

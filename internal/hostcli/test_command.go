@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 	"opkssh/pkg/sshauth"
 )
@@ -115,7 +116,7 @@ func runTest(ctx context.Context, options *decidingOptions, file string, stdout,
 		for _, n := range report.Explanation.Findings {
 			if !said[n] {
 				said[n] = true
-				_, _ = fmt.Fprintln(stderr, printable(n.String()))
+				_, _ = fmt.Fprintln(stderr, printable.Text(n.String()))
 				incomplete = incomplete || n.Message == fileLeftOut
 			}
 		}
@@ -127,7 +128,7 @@ func runTest(ctx context.Context, options *decidingOptions, file string, stdout,
 		}
 	}
 	if options.json {
-		if err := writeJSON(stdout, reports); err != nil {
+		if err := printable.JSON(stdout, reports); err != nil {
 			return err
 		}
 	}
@@ -213,7 +214,7 @@ func (r *testReport) print(w io.Writer, verbose bool) error {
 		name = r.Name + ": "
 	}
 	line := fmt.Sprintf("%s %s: %s%s as %s: %s", result, place(r.File, r.Line, 0), name, r.Who, r.User, what)
-	if _, err := fmt.Fprintln(w, printable(line)); err != nil {
+	if _, err := fmt.Fprintln(w, printable.Text(line)); err != nil {
 		return err
 	}
 	if r.OK && !verbose {

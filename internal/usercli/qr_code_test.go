@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"rsc.io/qr"
+
+	"opkssh/internal/printable"
 )
 
 // What is drawn is the code, module by module, with its margin.
@@ -30,7 +32,7 @@ func TestQRCode(t *testing.T) {
 	if n := len(lines); n != (want.Size+9)/2 {
 		t.Errorf("%d lines for %d modules", n, want.Size)
 	}
-	if drawn := strings.Join(lines, ""); printable(drawn) != drawn {
+	if drawn := strings.Join(lines, ""); printable.Text(drawn) != drawn {
 		t.Errorf("not printable: %q", drawn)
 	}
 	if _, ok := qrCode(strings.Repeat("x", 3000)); ok {

@@ -1,17 +1,13 @@
 package usercli
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"opkssh/internal/printable"
 )
 
 // How opkssh speaks. Every command keeps to this, and no other file prints:
@@ -59,55 +55,15 @@ func (t *terminal) detail(format string, args ...any) {
 func (t *terminal) hint(text string) { t.note("hint: %s", text) }
 
 // question writes the start of a line, which the answer completes.
-func (t *terminal) question(text string) { _, _ = io.WriteString(t.err, printable(text)) }
+func (t *terminal) question(text string) { _, _ = io.WriteString(t.err, printable.Text(text)) }
 
 // interactive is whether somebody can answer a question.
 func (t *terminal) interactive() bool { return term.IsTerminal(int(t.in.Fd())) }
 
 // json writes one object. What JSON leaves as it is, and a terminal would obey, is written as \u escapes too.
-func (t *terminal) json(value any) error {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(value); err != nil {
-		return err
-	}
-	var b strings.Builder
-	for _, r := range buffer.String() {
-		switch {
-		case r == '\n' || unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	_, err := io.WriteString(t.out, b.String())
-	return err
-}
+func (t *terminal) json(value any) error { return printable.JSON(t.out, value) }
 
 // writeLine drops the error, as fmt.Print's callers do: nobody is left to tell it to.
 func writeLine(w io.Writer, format string, args ...any) {
-	_, _ = io.WriteString(w, printable(fmt.Sprintf(format, args...))+"\n")
-}
-
-// printable replaces what is not a visible character or a blank by an escape, among it line ends.
-func printable(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
+	_, _ = io.WriteString(w, printable.Text(fmt.Sprintf(format, args...))+"\n")
 }

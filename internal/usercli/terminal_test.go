@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"testing"
 	"time"
+
+	"opkssh/internal/printable"
 )
 
 var hostile = map[string]string{
@@ -37,7 +39,7 @@ func TestJSONIsPrintable(t *testing.T) {
 		if err := (&terminal{out: &b}).json(map[string]string{"claim": input}); err != nil {
 			t.Fatal(err)
 		}
-		if got := printable(b.String()[:b.Len()-1]); got != string(bytes.ReplaceAll(b.Bytes()[:b.Len()-1], []byte("\n"), []byte(`\u000a`))) {
+		if got := printable.Text(b.String()[:b.Len()-1]); got != string(bytes.ReplaceAll(b.Bytes()[:b.Len()-1], []byte("\n"), []byte(`\u000a`))) {
 			t.Errorf("%q: not printable: %q", input, b.String())
 		}
 		var back map[string]string
