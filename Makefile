@@ -59,7 +59,7 @@ cross:
 		export CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/}; \
 		$(GO) build $(RELEASE) -o /dev/null ./cmd/opkssh || exit 1; \
 		if [ $$GOOS = linux ]; then $(GO) build $(RELEASE) -o /dev/null ./cmd/verifier || exit 1; \
-		else $(GO) vet ./cmd/opkssh ./internal/login ./internal/userkeys ./internal/usercli ./internal/idp ./pkg/... || exit 1; fi; \
+		else $(GO) vet ./cmd/opkssh ./internal/login ./internal/userkeys ./internal/usercli ./internal/idp ./internal/keychain ./internal/filelock ./internal/printable ./internal/hostcli ./pkg/... || exit 1; fi; \
 	done
 
 integration:
