@@ -62,8 +62,8 @@ cross:
 		else $(GO) vet ./cmd/opkssh ./internal/login ./internal/userkeys ./internal/usercli ./internal/idp ./internal/keychain ./internal/filelock ./internal/printable ./internal/hostcli ./pkg/... || exit 1; fi; \
 	done
 
+# go caches results by the test alone, and does not see the programs that it runs.
 integration:
-	# The programs that they run are no part of what go caches a result by.
 	$(AS_ROOT) $(GO) test -count 1 -timeout 25m $(INTEGRATION)
 
 # Every Debian's ssh with every Debian's sshd, fetched with debootstrap; RELEASES=DIR keeps them. Writes docs/compatibility.md.
