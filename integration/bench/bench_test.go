@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -183,19 +181,18 @@ func BenchmarkColdCrowd(b *testing.B) {
 	s.InstallBinary(b, endtoend.Verifier(b), "verifier")
 	config(b, o, s.ConfigDir, 10)
 	client := s.Client(b, id.Key, id.Key+"-cert.pub")
-	var in atomic.Int64
-	var crowd sync.WaitGroup
+	// The crowd is no part of this process, which has to answer for the provider meanwhile.
+	const crowd = `n=0; while [ $n -lt 200 ]; do ssh -F "$1" alice@"$2" echo in & n=$((n+1)); done; wait`
+	cmd := exec.Command("sh", "-c", crowd, "sh", client.Config, sshd.HostName)
+	cmd.Env = []string{"HOME=" + client.Home, "PATH=" + os.Getenv("PATH")}
+	var out []byte
 	took := measure(func() {
-		for range 200 {
-			crowd.Go(func() {
-				if r := client.SSH(b, "alice", "true"); r.ExitCode == 0 {
-					in.Add(1)
-				}
-			})
+		var err error
+		if out, err = cmd.Output(); err != nil {
+			b.Fatal(err)
 		}
-		crowd.Wait()
 	})
-	b.ReportMetric(float64(in.Load()), "logins")
+	b.ReportMetric(float64(strings.Count(string(out), "in\n")), "logins")
 	b.ReportMetric(float64(o.Discovery.Load()), "discovery")
 	b.ReportMetric(float64(o.JWKS.Load()), "jwks")
 	b.ReportMetric(took.Seconds(), "s")

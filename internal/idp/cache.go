@@ -62,7 +62,7 @@ type Cache struct {
 //     they are not usable.
 //
 // Where nothing that may serve is held, MinRefresh does not hold requests back: a provider that is up again is found at once.
-// A process that waited for another one's failure does not repeat it. nil means that any set is usable.
+// A process that waited for another one's failure repeats it only where that took longer than Timeout. nil means that any set is usable.
 // Errors are [*Error].
 func (c *Cache) Keys(ctx context.Context, issuer string, usable func(*pktoken.JWKS) bool) (*pktoken.JWKS, error) {
 	p, err := c.provider(ctx, issuer, usable)
@@ -223,7 +223,8 @@ func (c *Cache) provider(ctx context.Context, issuer string, usable func(*pktoke
 	if serve(true) {
 		return held, nil
 	}
-	if waited && !held.servable(c.now(), c.maxStale()) && recent(f.lastAttempt(name), c.now(), c.minRefresh()) {
+	// An answer that took too long may well come in time now; one that was bad at once would be again.
+	if waited && !held.servable(c.now(), c.maxStale()) && recent(f.lastAttempt(name), c.now(), min(c.timeout(), c.minRefresh())) {
 		return nil, &Error{Reason: ReasonBusy, URL: issuer, Detail: "another process asked at the same time, in vain"}
 	}
 	p, err := c.fetchAndStore(ctx, f, issuer, held)
