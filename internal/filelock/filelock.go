@@ -39,7 +39,7 @@ func attempt(name string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	locked, err := try(file)
+	locked, err := Try(file)
 	if err != nil {
 		return nil, errors.Join(&fs.PathError{Op: "lock", Path: name, Err: err}, file.Close())
 	}

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// try takes the lock of an open file, or says that another open file has it.
-func try(file *os.File) (bool, error) {
+// Try takes the exclusive lock of an open file, or says that another open file has it, of this or another process. Closing the file
+// gives it back.
+func Try(file *os.File) (bool, error) {
 	for {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {

@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// try takes the lock of an open file, or says that another open file has it.
-func try(file *os.File) (bool, error) {
+// Try takes the exclusive lock of an open file, or says that another open file has it, of this or another process. Closing the file
+// gives it back.
+func Try(file *os.File) (bool, error) {
 	err := windows.LockFileEx(windows.Handle(file.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY,
 		0, 1, 0, &windows.Overlapped{})
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) {

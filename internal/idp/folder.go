@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"opkssh/internal/filelock"
 )
 
 // maxFile bounds what is read from the cache folder.
@@ -142,7 +144,7 @@ func (f *folder) lock(ctx context.Context, name string, done func() bool) (unloc
 		return nil, false, err
 	}
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		locked, err := tryLock(file)
+		locked, err := filelock.Try(file)
 		if err != nil {
 			_ = file.Close()
 			return nil, waited, err

@@ -23,21 +23,7 @@ func (f *Flow) accept(ctx context.Context, client *pktoken.ClientInstance, answe
 	if err != nil {
 		return nil, f.refuseIDToken(err)
 	}
-	commitment := pktoken.CommitmentNonce
-	if f.Provider.KeyBinding {
-		commitment = pktoken.CommitmentKeyBinding
-	}
-	verifier := pktoken.Verifier{
-		Providers: []pktoken.Provider{{
-			Issuer:     f.Provider.Issuer,
-			ClientID:   f.Provider.ClientID,
-			Commitment: commitment,
-			Expiry:     pktoken.Expiry{Kind: pktoken.ExpiryOIDC},
-		}},
-		Keys: f.Keys,
-		Now:  f.Now,
-	}
-	verified, err := verifier.Verify(ctx, token)
+	verified, err := f.verify(ctx, token, pktoken.ExpiryOIDC)
 	if err != nil {
 		return nil, f.refuseIDToken(err)
 	}
@@ -51,6 +37,16 @@ func (f *Flow) accept(ctx context.Context, client *pktoken.ClientInstance, answe
 		TokenType:    answer.Type(),
 		RefreshToken: answer.RefreshToken,
 	}, nil
+}
+
+// verify makes the checks that hosts make, with the row of providers that a host would have for this login.
+func (f *Flow) verify(ctx context.Context, token *pktoken.Token, expiry pktoken.ExpiryKind) (*pktoken.Verified, error) {
+	row := pktoken.Provider{Issuer: f.Provider.Issuer, ClientID: f.Provider.ClientID, Expiry: pktoken.Expiry{Kind: expiry}}
+	if f.Provider.KeyBinding {
+		row.Commitment = pktoken.CommitmentKeyBinding
+	}
+	verifier := pktoken.Verifier{Providers: []pktoken.Provider{row}, Keys: f.Keys, Now: f.Now}
+	return verifier.Verify(ctx, token)
 }
 
 func idTokenError(err error) error {

@@ -99,21 +99,7 @@ func (f *Flow) refresh(ctx context.Context, token *pktoken.Token, refreshToken s
 }
 
 func (f *Flow) verifyRefreshed(ctx context.Context, token *pktoken.Token) (*pktoken.Verified, error) {
-	commitment := pktoken.CommitmentNonce
-	if f.Provider.KeyBinding {
-		commitment = pktoken.CommitmentKeyBinding
-	}
-	verifier := pktoken.Verifier{
-		Providers: []pktoken.Provider{{
-			Issuer:     f.Provider.Issuer,
-			ClientID:   f.Provider.ClientID,
-			Commitment: commitment,
-			Expiry:     pktoken.Expiry{Kind: pktoken.ExpiryOIDCRefreshed},
-		}},
-		Keys: f.Keys,
-		Now:  f.Now,
-	}
-	verified, err := verifier.Verify(ctx, token)
+	verified, err := f.verify(ctx, token, pktoken.ExpiryOIDCRefreshed)
 	if err == nil {
 		return verified, nil
 	}
