@@ -268,16 +268,12 @@ func (c *Cache) fetchAndStore(ctx context.Context, f *folder, issuer string, hel
 }
 
 // fetch asks for both documents. The discovery document is fetched each time, because the key set may move; without a good
-// one the key set is not asked for at its old place. Without keys to fall back on there is nothing better to do than to wait.
+// one the key set is not asked for at its old place.
 func (c *Cache) fetch(ctx context.Context, issuer string, held *provider) (*provider, error) {
 	if c.Offline {
 		return nil, offlineError(issuer)
 	}
-	patience := c.timeout()
-	if !held.servable(c.now(), c.maxStale()) {
-		patience *= 2
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience(held))
 	defer cancel()
 	client, err := c.Network.Client(issuer)
 	if err != nil {
@@ -311,6 +307,14 @@ func (c *Cache) fetch(ctx context.Context, issuer string, held *provider) (*prov
 	p.discovery, p.jwks = string(discovery), string(jwks)
 	p.freshUntil = p.fetchedAt.Add(freshFor(header, c.ttl()))
 	return p, nil
+}
+
+// patience is how long a request may take: without keys to fall back on there is nothing better to do than to wait.
+func (c *Cache) patience(held *provider) time.Duration {
+	if held.servable(c.now(), c.maxStale()) {
+		return c.timeout()
+	}
+	return 2 * c.timeout()
 }
 
 func offlineError(issuer string) error {

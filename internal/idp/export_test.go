@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"net/netip"
+	"time"
 )
 
 var (
@@ -28,4 +29,12 @@ func (n Network) WithLookup(lookup func(ctx context.Context, host string) ([]net
 func CheckAddress(issuerHost string, issuerAt []netip.Addr, host string, address netip.Addr) error {
 	guard := addressGuard{issuerHost, func(context.Context, string) ([]netip.Addr, error) { return issuerAt, nil }}
 	return guard.check(context.Background(), host, address)
+}
+
+// Patience is how long a request may take while keys are held that were fresh until then; a zero time stands for none.
+func (c *Cache) Patience(freshUntil time.Time) time.Duration {
+	if freshUntil.IsZero() {
+		return c.patience(nil)
+	}
+	return c.patience(&provider{fetchedAt: freshUntil.Add(-time.Hour), freshUntil: freshUntil})
 }

@@ -142,6 +142,14 @@ func TestManyProcessesMakeOneRequest(t *testing.T) {
 }
 
 func TestWaitingForAnotherProcess(t *testing.T) {
+	t.Run("that failed at once", func(t *testing.T) { testWaiting(t, 0, idp.ReasonBusy, 1) })
+	// Longer than Timeout, shorter than MinRefresh.
+	t.Run("that took long", func(t *testing.T) { testWaiting(t, idp.DefaultMinRefresh-time.Second, idp.ReasonStatus, 2) })
+}
+
+// testWaiting: while one waits, another one's request takes some time on the clock and then fails.
+func testWaiting(t *testing.T, took time.Duration, want idp.Reason, requests int) {
+	t.Helper()
 	op, now, dir := newProvider(t), newClock(), t.TempDir()
 	asked, gate := make(chan struct{}, 2), make(chan struct{})
 	op.set(discoveryPath, func(w http.ResponseWriter, _ *http.Request) {
@@ -161,8 +169,9 @@ func TestWaitingForAnotherProcess(t *testing.T) {
 	_, err := impatient.Keys(context.Background(), op.issuer, nil)
 	wantReason(t, err, idp.ReasonBusy)
 
-	// One that waits does not repeat what failed. It looks at the clock for the second time when it has found the lock taken.
+	// One that waits does not repeat what failed at once. It looks at the clock for the second time when it has found the lock taken.
 	patient := op.newCache(dir, now)
+	patient.Timeout = idp.DefaultMinRefresh - 5*time.Second
 	var looks atomic.Int32
 	waiting, second := make(chan struct{}), make(chan error)
 	patient.Now = func() time.Time {
@@ -176,8 +185,27 @@ func TestWaitingForAnotherProcess(t *testing.T) {
 		second <- err
 	}()
 	<-waiting
+	now.move(took)
 	close(gate)
 	wantReason(t, <-first, idp.ReasonStatus)
-	wantReason(t, <-second, idp.ReasonBusy)
-	op.wantRequests(1, 0)
+	wantReason(t, <-second, want)
+	op.wantRequests(requests, 0)
+}
+
+func TestPatience(t *testing.T) {
+	now := newClock()
+	cache := &idp.Cache{Timeout: time.Second, MaxStale: time.Hour, Now: now.Now}
+	for name, test := range map[string]struct {
+		freshUntil time.Time
+		want       time.Duration
+	}{
+		"nothing held":            {time.Time{}, 2 * time.Second},
+		"fresh keys":              {now.Now().Add(time.Minute), time.Second},
+		"stale keys":              {now.Now().Add(-time.Minute), time.Second},
+		"keys that are too stale": {now.Now().Add(-2 * time.Hour), 2 * time.Second},
+	} {
+		if got := cache.Patience(test.freshUntil); got != test.want {
+			t.Errorf("%s: expected %v, got %v", name, test.want, got)
+		}
+	}
 }
