@@ -30,6 +30,7 @@ var floors = map[string]int{
 	"internal/keychain":       2,
 	"internal/filelock":       1,
 	"internal/printable":      1,
+	"internal/sandbox":        1,
 	"pkg/sshauth":             2,
 	"pkg/sshauth/gliderauth":  2,
 	"internal/usercli":        3,

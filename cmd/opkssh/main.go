@@ -9,5 +9,5 @@ import (
 )
 
 func main() {
-	os.Exit(usercli.Main(os.Args[1:], hostcli.Commands()...))
+	os.Exit(usercli.Main(os.Args[1:], hostcli.CommandsFor))
 }

@@ -31,6 +31,8 @@ type Issuer struct {
 
 	// Claims are the answers of the userinfo endpoint, by access token. They are set before the first login.
 	Claims map[string]map[string]any
+	// Asked, if it is not nil, is called before each answer. It is set before the first login.
+	Asked func(*http.Request)
 
 	server *httptest.Server
 }
@@ -40,6 +42,9 @@ func Start(t testing.TB) *Issuer {
 	t.Helper()
 	i := &Issuer{}
 	i.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if i.Asked != nil {
+			i.Asked(r)
+		}
 		w.Header().Set("Content-Type", "application/json")
 		switch r.URL.Path {
 		case "/.well-known/openid-configuration":

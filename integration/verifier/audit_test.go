@@ -119,6 +119,8 @@ func TestEveryFieldIsTestedAndDocumented(t *testing.T) {
 	id = h.issuer.Login(t, map[string]any{"email": "alice@example.com", "sub": "nul\x00"})
 	take(h.verify(t, "bob", id.Certificate))
 
+	take(h.verifyWithoutLandlock(t, "bob", id))
+
 	h = newHost(t)
 	h.write(t, "config.yml", "log: {to: stderr, level: debug}\nchain: [/bin/false, "+h.config+"/missing]\n")
 	take(h.verify(t, "bob", id.Signer.PublicKey()))

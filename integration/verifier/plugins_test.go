@@ -355,7 +355,8 @@ func TestOpenPolicyAgent(t *testing.T) {
 func TestCommandLineIsHidden(t *testing.T) {
 	h := newHost(t)
 	seen := filepath.Join(t.TempDir(), "cmdline")
-	h.plugin(t, "look", "require", "cat /proc/$PPID/cmdline >"+seen+"; echo allow")
+	// What starts plugins is the verifier's monitor.
+	h.plugin(t, "look", "require", "cat /proc/$(sed -n 's/^PPid://p' /proc/$PPID/status | tr -d '\t')/cmdline >"+seen+"; echo allow")
 	id := h.issuer.Login(t, alice)
 	wantLine(t, h.verify(t, "alice", id.Certificate), id)
 	commandLine, err := os.ReadFile(seen)

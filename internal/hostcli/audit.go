@@ -70,6 +70,7 @@ var auditChecks = []auditCheck{
 	{"permissions", "owners and modes of the files", (*auditor).checkPermissions},
 	{"files", "providers, auth_id, config.yml", (*auditor).checkFiles},
 	{"plugins", "programs that config.yml and policy.d name", (*auditor).checkPrograms},
+	{"sandbox", "what a login gives up before it looks at a token", (*auditor).checkSandbox},
 	{"rules", "providers and rules fit together", (*auditor).checkRules},
 	{"users", "users and their home rules", (*auditor).checkUsers},
 	{"keys", "the providers' keys", (*auditor).checkKeys},

@@ -51,6 +51,8 @@ const (
 	codeDenied            = "denied"
 	codeNothingLogged     = "nothing-logged"
 	codeNoSuchRule        = "no-such-rule"
+	codeSandboxOff        = "sandbox-off"
+	codeSandboxIncomplete = "sandbox-incomplete"
 )
 
 func auditCodes() []string {
@@ -60,7 +62,7 @@ func auditCodes() []string {
 		codeCommandArguments, codeCommandProgram, codeOtherFolders, codeNoCommandUser, codeCommandUserRoot, codePublicKeyOff, codeKeyAlgorithms,
 		codeMatchBlock, codeUserNotAllowed, codeRootLoginOff, codeOldSSHD, codeSourcePenalties, codeCacheFolder, codeKeysMissing, codeKeysStale,
 		codeKeysTooOld, codeProviderDown, codeProviderAlgorithm, codeClockSkew, codeClockUnknown, codeLogNotChecked, codeDenied, codeNothingLogged,
-		codeNoSuchRule,
+		codeNoSuchRule, codeSandboxOff, codeSandboxIncomplete,
 	}
 	for _, code := range policy.FindingCodes() {
 		codes = append(codes, string(code))

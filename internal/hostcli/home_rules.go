@@ -17,31 +17,43 @@ const homeTimeout = 2 * time.Second
 // homeRules reads the rules in the user's home folder: those for this very user. There are none where there is no such file, and
 // none, with a line in the log, where it cannot be read or trusted.
 func (s *hostSource) homeRules(ctx context.Context, user string) []policy.Rule {
-	ctx, cancel := context.WithTimeout(ctx, homeTimeout)
-	defer cancel()
-	account, err := hostfiles.LookupAccount(ctx, user)
-	if errors.Is(err, hostfiles.ErrNoAccount) || errors.Is(err, hostfiles.ErrUserName) {
-		return nil
+	read := readHome
+	if s.readHome != nil {
+		read = s.readHome
 	}
+	file, err := read(ctx, user)
 	if err != nil {
 		s.logFault(err)
 		return nil
 	}
-	file, err := hostfiles.ReadHome(account)
-	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		file, err = readHomeThroughSudo(ctx, account)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		s.logFault(err)
+	if file == nil {
 		return nil
 	}
 	s.files.note(file.Path, nil)
 	rules, problems := policy.ParseRulesFor(file.Path, file.Data, user)
 	s.logProblems(file.Path, problems)
 	return rules
+}
+
+// readHome reads a user's own rules, nil where there are none.
+func readHome(ctx context.Context, user string) (*hostfiles.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, homeTimeout)
+	defer cancel()
+	account, err := hostfiles.LookupAccount(ctx, user)
+	if errors.Is(err, hostfiles.ErrNoAccount) || errors.Is(err, hostfiles.ErrUserName) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := hostfiles.ReadHome(account)
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		file, err = readHomeThroughSudo(ctx, account)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return file, err
 }
 
 // readHomeThroughSudo runs this very program, which has readhome whatever its name is.

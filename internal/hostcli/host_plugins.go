@@ -2,8 +2,10 @@ package hostcli
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
-	"path/filepath"
+	"os"
 	"time"
 
 	"opkssh/internal/plugin"
@@ -22,11 +24,17 @@ type hostPlugins struct {
 
 func newHostPlugins(folder string, config *policy.Config, arguments *verifyArguments, log *slog.Logger, alarm *time.Timer) *hostPlugins {
 	return &hostPlugins{alarm: alarm, plugins: plugin.Plugins{
-		Folder: filepath.Join(folder, "policy.d"),
+		Folder: pluginsFolder(folder),
 		Config: config,
 		SSHD:   plugin.SSHD{Key: arguments.key, KeyType: arguments.keyType, Further: arguments.furtherTokens},
 		Log:    log,
 	}}
+}
+
+// any is false where the host surely has none.
+func (h *hostPlugins) any() bool {
+	entries, err := os.ReadDir(h.plugins.Folder)
+	return len(entries) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist)
 }
 
 // Judge implements [sshauth.Judge].

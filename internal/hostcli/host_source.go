@@ -18,6 +18,8 @@ type hostSource struct {
 	files  reader
 	config *policy.Config
 	log    *slog.Logger
+	// readHome is the function of that name where it is nil.
+	readHome func(ctx context.Context, user string) (*hostfiles.File, error)
 
 	unavailable error // the last file that could not be read for a fault of the machine
 }
@@ -89,9 +91,21 @@ func readConfig(folder string) (*policy.Config, error) { return reader{}.config(
 
 func faultAttributes(err error) []any {
 	attributes := []any{"detail", err.Error()}
-	var fault *hostfiles.Fault
-	if errors.As(err, &fault) && fault.Hint != "" {
-		attributes = append(attributes, "hint", fault.Hint)
+	if hint := hintOf(err); hint != "" {
+		attributes = append(attributes, "hint", hint)
 	}
 	return attributes
+}
+
+// hintOf is what to do about an error, or "".
+func hintOf(err error) string {
+	var fault *hostfiles.Fault
+	var exit *exitError
+	switch {
+	case errors.As(err, &fault):
+		return fault.Hint
+	case errors.As(err, &exit):
+		return exit.hint
+	}
+	return ""
 }

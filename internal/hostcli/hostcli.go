@@ -45,13 +45,27 @@ func Commands() []*cobra.Command {
 	commands := []*cobra.Command{
 		verifyCommand(), readHomeCommand(), lockCommand(), unlockCommand(), locksCommand(),
 		explainCommand(), addCommand(), removeCommand(), listCommand(), checkCommand(), testCommand(),
-		auditCommand(), permissionsCommand(), keysCommand(), doctorCommand(),
+		auditCommand(), permissionsCommand(), keysCommand(), doctorCommand(), monitorCommand(),
 	}
 	return append(commands, installCommands()...)
 }
 
+// CommandsFor are the commands that these arguments may need: what sshd waits for, or all. To make the others would take a tenth of
+// its time.
+func CommandsFor(args []string) []*cobra.Command {
+	switch {
+	case len(args) > 0 && args[0] == "verify":
+		return []*cobra.Command{verifyCommand()}
+	case len(args) > 0 && args[0] == monitorName:
+		return []*cobra.Command{monitorCommand()}
+	}
+	return Commands()
+}
+
 // Root is the program verifier with all its commands.
-func Root() *cobra.Command {
+func Root() *cobra.Command { return root(Commands()) }
+
+func root(commands []*cobra.Command) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "verifier",
 		Short:         "decide for sshd who may log in with an OpenID Connect identity",
@@ -61,13 +75,13 @@ func Root() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(Commands()...)
+	root.AddCommand(commands...)
 	return root
 }
 
 // Main runs the program verifier and returns its exit status.
 func Main(args []string) int {
-	root := Root()
+	root := root(CommandsFor(args))
 	root.SetArgs(args)
 	root.SetOut(os.Stdout)
 	command, err := root.ExecuteContextC(context.Background())

@@ -38,7 +38,7 @@ func openLog(to string, stderr io.Writer) sink {
 	case "stderr":
 		return stderrSink{stderr}
 	}
-	return &fallbackSink{to: &fileSink{path: to}, fallback: stderr, name: to}
+	return &fallbackSink{to: openFileSink(to), fallback: stderr, name: to}
 }
 
 type stderrSink struct{ to io.Writer }
@@ -107,26 +107,30 @@ func (s *syslogSink) write(level slog.Level, line []byte) error {
 	return err
 }
 
-// fileSink appends lines to a file. Each is one write, so that lines of several processes do not mix.
+// fileSink appends to a file. It is opened at once: in a sandbox it would be too late.
 type fileSink struct {
-	path string
 	file *os.File
+	err  error // why it is not open
+}
+
+func openFileSink(path string) *fileSink {
+	if !filepath.IsAbs(path) {
+		return &fileSink{err: fmt.Errorf("expected an absolute path, got %q", path)}
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|openNoFollow, 0o600)
+	if err != nil {
+		return &fileSink{err: err}
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = file.Close()
+		return &fileSink{err: fmt.Errorf("expected a regular file, got %v", info)}
+	}
+	return &fileSink{file: file}
 }
 
 func (s *fileSink) write(_ slog.Level, line []byte) error {
-	if s.file == nil {
-		if !filepath.IsAbs(s.path) {
-			return fmt.Errorf("expected an absolute path, got %q", s.path)
-		}
-		file, err := os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|openNoFollow, 0o600)
-		if err != nil {
-			return err
-		}
-		if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-			_ = file.Close()
-			return fmt.Errorf("expected a regular file, got %v", info)
-		}
-		s.file = file
+	if s.err != nil {
+		return s.err
 	}
 	_, err := s.file.Write(line)
 	return err

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	runtimedebug "runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -150,12 +151,18 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 		MinRefresh: config.KeyCache.MinRefresh, Timeout: config.KeyCache.Timeout,
 		Warn: log.Warn,
 	}
-	authenticator := &sshauth.Authenticator{
-		Source:   &hostSource{folder: options.configDir, config: config, log: log},
-		Keys:     cache,
-		Userinfo: cache,
-		Judge:    newHostPlugins(options.configDir, config, arguments, log, alarm),
+	plugins := newHostPlugins(options.configDir, config, arguments, log, alarm)
+	source := &hostSource{folder: options.configDir, config: config, log: log}
+	var confined *confinement
+	if config.Sandbox {
+		confined = newConfinement(config, arguments.user, source, plugins)
 	}
+	var read readSource
+	read.configuration, read.err = source.Configuration(ctx, arguments.user)
+	if confined != nil {
+		confined.enter(read.configuration, cache, log)
+	}
+	authenticator := &sshauth.Authenticator{Source: &read, Keys: cache, Userinfo: cache, Judge: plugins}
 	grant, err := authenticator.Authorize(ctx, arguments.user, key)
 	var line string
 	if err == nil {
@@ -178,6 +185,9 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 // parseKey reads sshd's %k and %t.
 func parseKey(arguments *verifyArguments) (ssh.PublicKey, error) {
 	wire, err := base64.StdEncoding.Strict().DecodeString(arguments.key)
+	if err == nil && strings.ContainsAny(arguments.key, "\r\n") {
+		err = errors.New("expected base64 on one line") // package base64 passes over line ends
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 )
 
 // getAnswer makes a GET request and reads an answer of status 200 whole. bearer is an access token, or empty.
@@ -61,7 +62,12 @@ func networkError(from string, err error) error {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	return &Error{Reason: ReasonNetwork, URL: from, Err: err}
+	e := &Error{Reason: ReasonNetwork, URL: from, Err: err}
+	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
+		// Nothing that a look at the network or the provider would find.
+		e.Detail = "this system forbids the connection: a firewall, or at a login the verifier's sandbox, which allows port 443 and those of issuers and the proxy"
+	}
+	return e
 }
 
 // checkDocumentType is lenient where real providers differ (static storage says text/plain or nothing), since the parser is

@@ -87,10 +87,7 @@ func (n Network) Client(issuer string) (*http.Client, error) {
 // proxyFor checks the proxy's URL itself, because httpproxy passes over one that it cannot read and connects directly. The
 // value may hold a password, so no error repeats it.
 func (n Network) proxyFor() (func(*url.URL) (*url.URL, error), error) {
-	proxy := n.variable("HTTPS_PROXY")
-	if proxy != "" && !strings.Contains(proxy, "://") {
-		proxy = "http://" + proxy
-	}
+	proxy := n.proxy()
 	if proxy != "" {
 		u, err := url.Parse(proxy)
 		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {

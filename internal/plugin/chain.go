@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os/exec"
-	"slices"
 	"strings"
 
 	"opkssh/internal/hostfiles"
@@ -33,10 +31,7 @@ type Chain struct {
 // root adds nothing.
 func (c *Chain) Keys(ctx context.Context, user, key, keyType string) []byte {
 	tokens := map[byte]string{'%': "%", 'u': user, 'k': key, 't': keyType, 'f': fingerprint(key)}
-	environment := []string{"PATH=" + searchPath}
-	for _, name := range slices.Sorted(maps.Keys(c.Config.EnvVars)) {
-		environment = append(environment, name+"="+c.Config.EnvVars[name])
-	}
+	environment := environment(c.Config, nil)
 	var keys []byte
 	for _, command := range c.Config.Chain {
 		words := make([]string, len(command))

@@ -26,27 +26,40 @@ const (
 	searchPath     = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
-// environment is all that plugins get to know, sorted. A value that no environment can hold is an error.
-func (p *Plugins) environment(v *pktoken.Verified, r policy.Request) ([]string, error) {
-	variables := map[string]string{"PATH": searchPath}
-	if p.Config != nil {
-		maps.Copy(variables, p.Config.EnvVars)
-	}
+// variables are what plugins get to know of one login, sorted. A value that no environment can hold is an error.
+func (p *Plugins) variables(v *pktoken.Verified, r policy.Request) ([]string, error) {
 	login, err := p.login(v, r)
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range login {
-		variables[variablePrefix+name] = value
+	variables := make([]string, 0, len(login))
+	for _, name := range slices.Sorted(maps.Keys(login)) {
+		if strings.ContainsRune(login[name], 0) {
+			return nil, fmt.Errorf("%s%s holds a NUL character", variablePrefix, name)
+		}
+		variables = append(variables, variablePrefix+name+"="+login[name])
+	}
+	return variables, nil
+}
+
+// environment is all that a plugin gets to know: the host's own variables, and those of one login, sorted. Of the latter, what
+// is not called like one of them is left out.
+func environment(config *policy.Config, login []string) []string {
+	variables := map[string]string{"PATH": searchPath}
+	if config != nil {
+		maps.Copy(variables, config.EnvVars)
+	}
+	for _, variable := range login {
+		name, value, found := strings.Cut(variable, "=")
+		if found && strings.HasPrefix(name, variablePrefix) {
+			variables[name] = value
+		}
 	}
 	environment := make([]string, 0, len(variables))
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		if strings.ContainsRune(variables[name], 0) {
-			return nil, fmt.Errorf("%s holds a NUL character", name)
-		}
 		environment = append(environment, name+"="+variables[name])
 	}
-	return environment, nil
+	return environment
 }
 
 // login is what the variables say of one login, by their names without the prefix. All are there; some may be empty.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"opkssh/internal/hostfiles"
@@ -24,6 +23,7 @@ type Plugins struct {
 	Config *policy.Config // for its environment variables and its file; nil means none
 	SSHD   SSHD
 	Log    *slog.Logger
+	Runner Runner // nil: this process runs them
 
 	program func(path string) (resolved string, err error) // nil means hostfiles.SystemProgram
 	timeout time.Duration                                  // 0 means Timeout
@@ -56,13 +56,13 @@ func (p *Plugins) judge(
 		return decision, denied
 	}
 	all := p.parse(files, faults)
-	environment, err := p.environment(v, r)
+	variables, err := p.variables(v, r)
 	if err != nil {
 		p.Log.Warn("plugins cannot be run", "detail", err.Error())
-		environment = nil
+		variables = nil
 	}
 	if denied != nil {
-		allowing := p.first(ctx, all.allowing, environment, true)
+		allowing := p.first(ctx, all.allowing, variables, true)
 		if allowing == nil {
 			return nil, denied
 		}
@@ -71,7 +71,7 @@ func (p *Plugins) judge(
 	if all.unusable != nil {
 		return nil, all.unusable
 	}
-	if refusing := p.first(ctx, all.required, environment, false); refusing != nil {
+	if refusing := p.first(ctx, all.required, variables, false); refusing != nil {
 		return nil, &policy.Denied{
 			Reason: policy.ReasonPluginRequired, Detail: fmt.Sprintf("the plugin %+q did not allow the login", refusing.Name),
 			File: refusing.File, Line: refusing.Line, Plugin: refusing.Name,
@@ -117,39 +117,45 @@ func (p *Plugins) parse(files []hostfiles.File, faults []error) *parsed {
 }
 
 // first asks plugins side by side, and gives the first of them, in their order, whose answer is the wanted one; nil without
-// one. It waits for no answer behind that one. Without an environment every answer is no.
-func (p *Plugins) first(ctx context.Context, plugins []*policy.Plugin, environment []string, wanted bool) *policy.Plugin {
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	answers := make([]chan bool, len(plugins))
-	for i, plugin := range plugins {
-		answers[i] = make(chan bool, 1)
-		running.Go(func() { answers[i] <- environment != nil && p.allows(ctx, plugin, environment) })
+// one. It waits for no answer behind that one. Without variables every answer is no.
+func (p *Plugins) first(ctx context.Context, plugins []*policy.Plugin, variables []string, wanted bool) *policy.Plugin {
+	var outcomes []Outcome
+	if variables != nil && len(plugins) > 0 {
+		outcomes = p.runner().Run(ctx, plugins, variables, wanted)
 	}
 	for i, plugin := range plugins {
-		if <-answers[i] == wanted {
+		var outcome Outcome
+		if i < len(outcomes) {
+			outcome = outcomes[i]
+			p.log(ctx, plugin, outcome)
+		}
+		if outcome.Allow == wanted {
 			return plugin
 		}
 	}
 	return nil
 }
 
-// allows asks one plugin. What goes wrong is logged and means no.
-func (p *Plugins) allows(ctx context.Context, plugin *policy.Plugin, environment []string) bool {
-	result, err := p.run(ctx, plugin, environment)
+func (p *Plugins) runner() Runner {
+	if p.Runner != nil {
+		return p.Runner
+	}
+	return &Programs{Config: p.Config, program: p.program, timeout: p.timeout}
+}
+
+// log says what a plugin said and how it ended.
+func (p *Plugins) log(ctx context.Context, plugin *policy.Plugin, o Outcome) {
 	log := p.Log.With("plugin", plugin.Name, "file", plugin.File)
-	logLines(log, result.stderr)
-	if ctx.Err() != nil {
-		return false // nobody wants the answer any more
+	o.logLines(log)
+	switch {
+	case ctx.Err() != nil: // nobody wants the answer any more
+	case o.Failure != "" && o.Hint != "":
+		log.Warn("plugin failed", "detail", o.Failure, "hint", o.Hint)
+	case o.Failure != "":
+		log.Warn("plugin failed", "detail", o.Failure)
+	default:
+		log.Debug("plugin answered", "allow", o.Allow, "status", o.Status)
 	}
-	if err != nil {
-		log.Warn("plugin failed", attributes(err)...)
-		return false
-	}
-	log.Debug("plugin answered", "allow", result.allow, "status", result.status)
-	return result.allow
 }
 
 func attributes(err error) []any {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os/exec"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ type result struct {
 }
 
 // run runs a plugin to its end. A clean no, exit status 0 or 1 and no `allow`, is no error.
-func (p *Plugins) run(ctx context.Context, plugin *policy.Plugin, environment []string) (*result, error) {
+func (p *Programs) run(ctx context.Context, plugin *policy.Plugin, environment []string) (*result, error) {
 	r := &result{status: -1, stderr: &capture{most: maxStderr}}
 	check := p.program
 	if check == nil {
@@ -101,22 +100,4 @@ func (c *capture) Write(data []byte) (int, error) {
 	}
 	c.overflown = true
 	return len(data), nil
-}
-
-// logLines logs what a plugin wrote to standard error. The log's handler escapes it.
-func logLines(log *slog.Logger, c *capture) {
-	more := c.overflown
-	lines := 0
-	for line := range strings.Lines(c.text.String()) {
-		if lines++; lines > maxLines {
-			more = true
-			break
-		}
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			log.Warn("plugin said", "text", line)
-		}
-	}
-	if more {
-		log.Warn("plugin said more")
-	}
 }

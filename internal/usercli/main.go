@@ -11,12 +11,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Main runs opkssh with the arguments after the program's name, and returns the exit code. extra are further commands.
-// An error of theirs may have both methods ExitCode() int and Hint() string; one without a text prints nothing.
-func Main(args []string, extra ...*cobra.Command) int {
+// Main runs opkssh with the arguments after the program's name, and returns the exit code. extra makes the further commands that
+// these arguments may need; it may be nil. An error of theirs may have both methods ExitCode() int and Hint() string; one without
+// a text prints nothing.
+func Main(args []string, extra func(args []string) []*cobra.Command) int {
 	t := &terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	defer t.closeLog()
-	root := allCommands(t, extra)
+	root := commandsFor(t, args, extra)
 
 	// Whatever goes wrong before a command runs is wrong usage.
 	running := false
@@ -39,6 +40,20 @@ func Main(args []string, extra ...*cobra.Command) int {
 // Commands are all commands of opkssh, for documents about them.
 func Commands(extra ...*cobra.Command) *cobra.Command {
 	return allCommands(&terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}, extra)
+}
+
+// commandsFor are the commands that these arguments may need: ensure alone, or all. ssh waits for ensure, and to make the others
+// would take a tenth of its time.
+func commandsFor(t *terminal, args []string, extra func(args []string) []*cobra.Command) *cobra.Command {
+	if len(args) > 0 && args[0] == "ensure" {
+		root := rootCommand(t)
+		root.AddCommand(ensureCommand(t))
+		return root
+	}
+	if extra == nil {
+		return allCommands(t, nil)
+	}
+	return allCommands(t, extra(args))
 }
 
 func allCommands(t *terminal, extra []*cobra.Command) *cobra.Command {

@@ -28,7 +28,7 @@ import (
 // person without a browser at hand, who carries the printed address to one.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"opkssh":             func() { os.Exit(usercli.Main(os.Args[1:])) },
+		"opkssh":             func() { os.Exit(usercli.Main(os.Args[1:], nil)) },
 		"browser":            func() { browse(os.Args[1]) },
 		"unattended-browser": func() { open(os.Args[1]) },
 		"counting-browser":   func() { countAndBrowse(os.Args[1]) },

@@ -28,6 +28,8 @@ type Config struct {
 	RequireEmailVerified bool
 	// HomePolicy: rules in users' home folders count.
 	HomePolicy bool
+	// Sandbox: a verification gives up what it does not need before it looks at a token.
+	Sandbox bool
 
 	EnvVars  map[string]string // for plugins and for requests to providers
 	KeyCache KeyCache
@@ -76,6 +78,7 @@ type Log struct {
 func DefaultConfig() *Config {
 	return &Config{
 		HomePolicy: true,
+		Sandbox:    true,
 		KeyCache:   KeyCache{TTL: time.Hour, MaxStale: day, MinRefresh: 30 * time.Second, Timeout: 2 * time.Second},
 		Log:        Log{To: "auto", Level: "info"},
 	}
@@ -113,6 +116,7 @@ func (c *Config) read(r yamlReader, root *yaml.Node) error {
 		"revoked_before":         c.readRevokedBefore(r),
 		"require_email_verified": r.boolean(&c.RequireEmailVerified),
 		"home_policy":            r.boolean(&c.HomePolicy),
+		"sandbox":                r.boolean(&c.Sandbox),
 		"key_cache": r.members(map[string]func(*yaml.Node) error{
 			"ttl":         r.duration(&c.KeyCache.TTL),
 			"max_stale":   r.duration(&c.KeyCache.MaxStale),

@@ -32,6 +32,7 @@ home_policy: false
 key_cache: {ttl: 2h, max_stale: 2d, min_refresh: 1m, timeout: 500ms}
 log: {to: /var/log/opkssh.log, level: debug}
 chain: ["/usr/bin/sss_ssh_authorizedkeys %u", '/opt/keys --key "%t %k" 100%%']
+sandbox: false
 `))
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,171 @@
+package verifier_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"opkssh/integration/endtoend"
+	"opkssh/integration/issuer"
+	"opkssh/pkg/pktoken/pktokentest"
+)
+
+// TestSandbox looks at the verifier while it asks a provider: all its threads are in the sandbox, and its monitor is not.
+func TestSandbox(t *testing.T) {
+	const in, out = "NoNewPrivs: 1 Seccomp: 2", "NoNewPrivs: 0 Seccomp: 0"
+	for name, test := range map[string]struct {
+		config           string
+		threads, monitor string
+		core             string
+	}{
+		"with a monitor":    {"", in, out, "0 0"},
+		"without a monitor": {"home_policy: false\n", in, "", "0 0"},
+		"switched off":      {"sandbox: false\n", out, "", "unlimited unlimited"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			h.write(t, "config.yml", "log: {to: stderr}\n"+test.config)
+			id := h.issuer.Login(t, alice)
+			cmd := exec.Command("prlimit", append([]string{"--core=unlimited", endtoend.Verifier(t)}, h.arguments("alice", id.Certificate)...)...)
+			monitor := ""
+			h.issuer.Asked = func(*http.Request) {
+				process := fmt.Sprintf("/proc/%d", cmd.Process.Pid)
+				threads, err := filepath.Glob(process + "/task/*/status")
+				check(t, err)
+				for _, thread := range threads {
+					if got := privileges(t, thread); got != test.threads {
+						t.Errorf("%s: expected %s, got %s", thread, test.threads, got)
+					}
+				}
+				if got := limit(t, process, "Max core file size"); got != test.core {
+					t.Errorf("core file size: expected %s, got %s", test.core, got)
+				}
+				monitor = childOf(t, cmd.Process.Pid)
+				if (monitor != "") != (test.monitor != "") || monitor != "" && privileges(t, monitor+"/status") != test.monitor {
+					t.Errorf("monitor: expected %q, got %q", test.monitor, monitor)
+				}
+			}
+			wantLine(t, runCommand(t, cmd), id)
+			if h.issuer.Requests() == 0 {
+				t.Fatal("the provider was not asked")
+			}
+			waitForEnd(t, monitor)
+		})
+	}
+}
+
+// privileges are two lines of proc_pid_status(5).
+func privileges(t *testing.T, status string) string {
+	t.Helper()
+	data, err := os.ReadFile(status)
+	check(t, err)
+	var found []string
+	for line := range strings.Lines(string(data)) {
+		if strings.HasPrefix(line, "NoNewPrivs:") || strings.HasPrefix(line, "Seccomp:") {
+			found = append(found, strings.Fields(line)...)
+		}
+	}
+	return strings.Join(found, " ")
+}
+
+// limit is a soft and a hard limit of proc_pid_limits(5).
+func limit(t *testing.T, process, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(process + "/limits")
+	check(t, err)
+	for line := range strings.Lines(string(data)) {
+		if values, found := strings.CutPrefix(line, name); found {
+			return strings.Join(strings.Fields(values)[:2], " ")
+		}
+	}
+	t.Fatalf("no %q in\n%s", name, data)
+	return ""
+}
+
+// childOf is the folder in /proc of the process that another one has started, or "".
+func childOf(t *testing.T, parent int) string {
+	t.Helper()
+	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
+	check(t, err)
+	for _, file := range children {
+		pids, err := os.ReadFile(file)
+		check(t, err)
+		for _, pid := range strings.Fields(string(pids)) {
+			return "/proc/" + pid
+		}
+	}
+	return ""
+}
+
+// waitForEnd waits for the end of a process that is nobody's child any more.
+func waitForEnd(t *testing.T, process string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); process != ""; time.Sleep(10 * time.Millisecond) {
+		status, err := os.ReadFile(process + "/status")
+		if err != nil || strings.Contains(string(status), "State:\tZ") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s goes on:\n%s", process, status)
+		}
+	}
+}
+
+// TestSandboxBites: a provider has its keys at a port of their own, which nobody has told the host of.
+func TestSandboxBites(t *testing.T) {
+	h := newHost(t)
+	var op *pktokentest.Issuer
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(pktokentest.JWKS(t, op.JWK(t)))
+	}))
+	t.Cleanup(keys.Close)
+	discovery := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{
+			"issuer": op.URL, "authorization_endpoint": op.URL, "token_endpoint": op.URL, "jwks_uri": keys.URL,
+		})
+	}))
+	t.Cleanup(discovery.Close)
+	op = pktokentest.NewIssuer(t, discovery.URL, "RS256")
+	h.write(t, "providers", op.URL+" "+pktokentest.ClientID+" 24h\n")
+	h.write(t, "auth_id", "alice alice@example.com "+op.URL+"\n")
+	id := (&issuer.Issuer{Issuer: op}).Login(t, alice)
+
+	d := wantReason(t, h.verify(t, "alice", id.Certificate), "keys-unavailable")
+	if detail := fmt.Sprint(d["detail"]); !strings.Contains(detail, "this system forbids the connection") || !strings.Contains(detail, "sandbox") {
+		t.Errorf("expected words about the sandbox, got %q", detail)
+	}
+
+	// Neither way out of docs/sandbox.md needs the other.
+	h.write(t, "config.yml", "log: {to: stderr}\nsandbox: false\n")
+	wantLine(t, h.verify(t, "alice", id.Certificate), id)
+	check(t, os.RemoveAll(h.cache))
+	h.write(t, "config.yml", "log: {to: stderr}\n")
+	if a := run(t, "keys", "refresh", "--all", "--user", "root", "--config-dir", h.config, "--cache-dir", h.cache); a.code != 0 {
+		t.Fatal(a.stderr)
+	}
+	wantLine(t, h.verify(t, "alice", id.Certificate), id)
+}
+
+// TestSandboxRefused: a kernel that breaks its word. The login goes on, and the log says so.
+func TestSandboxRefused(t *testing.T) {
+	h := newHost(t)
+	id := h.issuer.Login(t, alice)
+	a := h.verifyWithoutLandlock(t, "alice", id)
+	wantLine(t, a, id)
+	if len(a.log["sandbox not complete"]) != 1 {
+		t.Errorf("expected one warning, got\n%s", a.stderr)
+	}
+}
+
+func (h *host) verifyWithoutLandlock(t *testing.T, user string, id *issuer.Identity) *answer {
+	t.Helper()
+	return runCommand(t, exec.Command("strace", append([]string{"-f", "-qq", "-o", os.DevNull, "-e", "trace=landlock_restrict_self",
+		"-e", "inject=landlock_restrict_self:error=E2BIG", endtoend.Verifier(t)}, h.arguments(user, id.Certificate)...)...))
+}

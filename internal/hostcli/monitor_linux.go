@@ -1,0 +1,36 @@
+package hostcli
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// startBeside starts this very program once more, and gives the connection to it. Nobody waits for the process: it ends when the
+// connection does. sshd waits for the end of standard output, so it has none.
+//
+// [os/exec] would start a second process, to find out what the kernel can do.
+func startBeside() (*os.File, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = null.Close() }()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socketpair", err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), monitorName), os.NewFile(uintptr(pair[1]), monitorName)
+	defer func() { _ = theirs.Close() }()
+	attributes := &syscall.ProcAttr{Dir: "/", Env: os.Environ(), Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), theirs.Fd()}}
+	if _, err := syscall.ForkExec(program, []string{os.Args[0], monitorName}, attributes); err != nil {
+		_ = ours.Close()
+		return nil, &os.PathError{Op: "exec", Path: program, Err: err}
+	}
+	return ours, nil
+}

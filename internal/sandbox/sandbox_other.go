@@ -1,0 +1,11 @@
+//go:build !linux
+
+package sandbox
+
+import "errors"
+
+// Enter is supported on Linux alone.
+func Enter(Limits) error { return errors.New("a sandbox is supported on Linux alone") }
+
+// Missing is what this system cannot take away.
+func Missing() []string { return []string{"everything: a sandbox is supported on Linux alone"} }
