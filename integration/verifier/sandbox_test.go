@@ -169,3 +169,21 @@ func (h *host) verifyWithoutLandlock(t *testing.T, user string, id *issuer.Ident
 	return runCommand(t, exec.Command("strace", append([]string{"-f", "-qq", "-o", os.DevNull, "-e", "trace=landlock_restrict_self",
 		"-e", "inject=landlock_restrict_self:error=E2BIG", endtoend.Verifier(t)}, h.arguments(user, id.Certificate)...)...))
 }
+
+// TestReadHomeInSandbox: what sudo runs as root gives everything up before it looks into a user's home.
+func TestReadHomeInSandbox(t *testing.T) {
+	trace := filepath.Join(t.TempDir(), "trace")
+	a := runCommand(t, exec.Command("strace", "-f", "-qq", "-o", trace, "-e", "trace=landlock_restrict_self,seccomp,openat,openat2",
+		endtoend.Verifier(t), "readhome", "root"))
+	if a.code != 0 {
+		t.Fatal(a.stderr)
+	}
+	data, err := os.ReadFile(trace)
+	check(t, err)
+	calls := string(data)
+	landlock, seccomp := strings.LastIndex(calls, "landlock_restrict_self("), strings.LastIndex(calls, "SECCOMP_SET_MODE_FILTER")
+	home := strings.Index(calls, `"root"`)
+	if landlock < 0 || seccomp < 0 || home < landlock || home < seccomp {
+		t.Errorf("expected the sandbox, then the home folder root, got\n%s", calls)
+	}
+}

@@ -85,7 +85,7 @@ func (a *auditor) checkMayRun(account *hostfiles.Account) {
 
 func (a *auditor) checkCommand(ctx context.Context, settings sshdSettings) {
 	version, known := readSSHDVersion(ctx, a.sshd)
-	if known && version.before(8, 1) {
+	if known && version.Before(8, 1) {
 		a.error(codeOldSSHD, fmt.Sprintf("OpenSSH %s cannot pass a key of over 4 KiB, and most certificates with a token are longer", version), "OpenSSH 8.1 or later")
 	}
 	command := settings.command()
@@ -106,7 +106,7 @@ func (a *auditor) checkCommand(ctx context.Context, settings sshdSettings) {
 	if settings.commandUser() == "" {
 		a.error(codeNoCommandUser, "sshd has no AuthorizedKeysCommandUser: it does not run the command", "in sshd_config: AuthorizedKeysCommandUser "+defaultCommandUser)
 	}
-	if known && version.before(9, 4) && slices.ContainsFunc(parsed.further, func(w string) bool { return strings.Contains(w, "%C") }) {
+	if known && version.Before(9, 4) && slices.ContainsFunc(parsed.further, func(w string) bool { return strings.Contains(w, "%C") }) {
 		a.error(codeOldSSHD, fmt.Sprintf("OpenSSH %s does not know %%C here, and ends with an error", version), "leave %C out of AuthorizedKeysCommand, or OpenSSH 9.4 or later")
 	}
 	for _, folder := range []struct{ flag, ours, theirs string }{
@@ -210,9 +210,10 @@ func (a *auditor) checkKeysWelcomeHere(user string, global, settings sshdSetting
 
 // allows looks at DenyUsers and AllowUsers, whose patterns may end in @HOST: a host is not known here, and fits.
 func (s sshdSettings) allows(user string) (ok bool, which string) {
+	literal := strings.NewReplacer(`\`, `\\`, "[", `\[`)
 	fits := func(entry string) (fits, anywhere bool) {
 		pattern, _, ofHost := strings.Cut(entry, "@")
-		matched, err := path.Match(strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(pattern), user)
+		matched, err := path.Match(literal.Replace(pattern), user)
 		return err == nil && matched || entry == user, !ofHost || entry == user
 	}
 	for _, entry := range s.words("denyusers") {

@@ -2,7 +2,6 @@ package hostcli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -213,16 +212,15 @@ func (r *keysRun) refresh(ctx context.Context, issuers []string) error {
 func (r *keysRun) refreshOne(ctx context.Context, cache *idp.Cache, issuer string, before map[string][]string) keysReport {
 	err := cache.Refresh(ctx, issuer)
 	report := keysReport{Issuer: issuer, State: keysMissing}
-	entries, listErr := cache.Entries()
-	if listErr == nil {
-		for _, e := range entries {
-			if e.Issuer == issuer {
-				report = newKeysReport(e, time.Now())
-			}
-		}
+	entry, heldErr := cache.Entry(issuer)
+	if heldErr == nil {
+		report = newKeysReport(entry, time.Now())
 	}
 	report.Configured = true
-	if err = errors.Join(err, listErr); err != nil {
+	if err == nil {
+		err = heldErr
+	}
+	if err != nil {
 		report.Result, report.Error = "failed", err.Error()
 		return report
 	}

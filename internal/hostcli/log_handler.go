@@ -84,7 +84,7 @@ func ascii(json []byte) []byte {
 	for _, r := range string(json) {
 		switch {
 		case r < 0x7f:
-			escaped = append(escaped, byte(r))
+			escaped = append(escaped, byte(r)) //nolint:gosec // ASCII, says the case
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)
 			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, high, low)

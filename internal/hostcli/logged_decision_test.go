@@ -3,6 +3,8 @@ package hostcli
 import (
 	"strings"
 	"testing"
+
+	"opkssh/integration/allocation"
 )
 
 func TestFindInLines(t *testing.T) {
@@ -38,7 +40,9 @@ func FuzzFindInLines(f *testing.F) {
 	f.Add(`{"msg":"login","id":"` + id + `","user":"a"}`)
 	f.Add("x\n{\n" + `{"msg":"login","id":"` + id + `","iat":"2026-11-20T06:26:23Z","cut":["a"]}` + "\n")
 	f.Fuzz(func(t *testing.T, log string) {
-		found, err := findInLines(id, strings.NewReader(log))
+		var found *loggedDecision
+		var err error
+		allocation.Check(t, len(log), func() { found, err = findInLines(id, strings.NewReader(log)) })
 		if err != nil || found != nil && (found.ID != id || found.Message != "login") {
 			t.Fatalf("expected the record with the ID or none, got %+v, %v", found, err)
 		}

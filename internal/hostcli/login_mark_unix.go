@@ -69,7 +69,7 @@ func (m *loginMark) isThere() bool {
 	if _, err := m.file.ReadAt(there[:], m.offset()); err != nil || !bytes.Equal(there[:markHash], m.hash[:markHash]) {
 		return false
 	}
-	age := time.Since(time.Unix(int64(binary.BigEndian.Uint64(there[markHash:])), 0))
+	age := time.Since(time.Unix(int64(binary.BigEndian.Uint64(there[markHash:])), 0)) //nolint:gosec // any time but the last seconds is no mark
 	return age >= 0 && age < markAge
 }
 
@@ -77,7 +77,7 @@ func (m *loginMark) leave() {
 	if m.file == nil {
 		return
 	}
-	mark := binary.BigEndian.AppendUint64(m.hash[:markHash:markHash], uint64(time.Now().Unix()))
+	mark := binary.BigEndian.AppendUint64(m.hash[:markHash:markHash], uint64(time.Now().Unix())) //nolint:gosec // read back in the same way
 	// A mark that was not written means one more line in the log.
 	_, _ = m.file.WriteAt(mark, m.offset())
 }

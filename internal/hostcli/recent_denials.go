@@ -52,6 +52,11 @@ func recentDecisions(ctx context.Context, file, user string, config *policy.Conf
 	if err != nil {
 		return nil, where, err
 	}
+	return decisionsIn(data, user), where, nil
+}
+
+// decisionsIn are the decisions in a log's text, the latest first: for one user, or for all.
+func decisionsIn(data []byte, user string) (decisions []loggedDecision) {
 	for line := range bytes.Lines(data) {
 		// A syslog daemon writes something in front.
 		start := bytes.IndexByte(line, '{')
@@ -62,7 +67,7 @@ func recentDecisions(ctx context.Context, file, user string, config *policy.Conf
 		decisions = append(decisions, d)
 	}
 	slices.Reverse(decisions)
-	return decisions, where, nil
+	return decisions
 }
 
 // readEnd reads the end of a file that may be somebody else's: it does not wait for one that is none.

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 
+	"opkssh/internal/installer"
 	"opkssh/pkg/policy"
 )
 
@@ -129,37 +128,14 @@ func parseSSHDCommand(command string) (*sshdCommand, error) {
 	return c, nil
 }
 
-// sshdVersion is OpenSSH's.
-type sshdVersion struct{ major, minor int }
-
-func (v sshdVersion) before(major, minor int) bool {
-	return v.major < major || v.major == major && v.minor < minor
-}
-
-func (v sshdVersion) String() string { return fmt.Sprintf("%d.%d", v.major, v.minor) }
-
-var versionText = regexp.MustCompile(`OpenSSH_(\d{1,4})\.(\d{1,4})`)
-
-// parseSSHDVersion finds the version in what `sshd -V` prints. Versions that do not know -V print it with their complaint.
-func parseSSHDVersion(text string) (v sshdVersion, ok bool) {
-	match := versionText.FindStringSubmatch(text)
-	if match == nil {
-		return v, false
-	}
-	// The pattern lets through nothing else than small numbers.
-	v.major, _ = strconv.Atoi(match[1])
-	v.minor, _ = strconv.Atoi(match[2])
-	return v, true
-}
-
-func readSSHDVersion(ctx context.Context, program string) (sshdVersion, bool) {
+func readSSHDVersion(ctx context.Context, program string) (installer.SSHDVersion, bool) {
 	if program == "" {
 		program = firstFile(sshdPrograms...)
 	}
 	if program == "" {
-		return sshdVersion{}, false
+		return installer.SSHDVersion{}, false
 	}
 	// Old versions end with an error.
 	stdout, stderr, _ := runHostProgram(ctx, program, "-V")
-	return parseSSHDVersion(stdout + stderr)
+	return installer.ParseSSHDVersion(stdout + stderr)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"opkssh/integration/allocation"
 )
 
 func TestUserNames(t *testing.T) {
@@ -74,7 +76,9 @@ func FuzzFindAccount(f *testing.F) {
 	f.Add("a:x:0:0::/:\n", "a")
 	f.Add("::::::", "")
 	f.Fuzz(func(t *testing.T, passwd, name string) {
-		account, err := findAccount(strings.NewReader(passwd), name)
+		var account *Account
+		var err error
+		allocation.Check(t, len(passwd), func() { account, err = findAccount(strings.NewReader(passwd), name) })
 		if err != nil || checkUserName(name) != nil {
 			return
 		}

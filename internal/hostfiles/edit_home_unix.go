@@ -13,7 +13,7 @@ import (
 // EditHome is [EditSystem] for the user's own rules, ~/.opk/auth_id, which the rules of [ReadHome] are for. A missing folder is made with
 // mode 0700, a missing file with 0600. It must be run by the user: root would follow what another user has put there.
 func EditHome(account *Account, edit func(data []byte) ([]byte, error)) (changed bool, err error) {
-	if euid := os.Geteuid(); uint32(euid) != account.UID {
+	if euid := effectiveUID(); euid != account.UID {
 		return false, &Fault{
 			Path: account.HomeFile(), Detail: "who runs this", Expected: "the user " + account.Name, Got: fmt.Sprintf("uid %d", euid),
 		}

@@ -114,14 +114,14 @@ func newFileStat(folder string, like []string) (st unix.Stat_t, example string, 
 	for _, name := range like {
 		example := filepath.Join(folder, name)
 		if err := unix.Stat(example, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-			st.Uid, st.Mode = uint32(os.Geteuid()), st.Mode&0o644
+			st.Uid, st.Mode = effectiveUID(), st.Mode&0o644
 			return st, example, nil
 		}
 	}
 	if err := unix.Lstat(folder, &st); err != nil {
 		return st, "", &fs.PathError{Op: "lstat", Path: folder, Err: err}
 	}
-	st.Uid, st.Mode = uint32(os.Geteuid()), editMode
+	st.Uid, st.Mode = effectiveUID(), editMode
 	return st, "", nil
 }
 

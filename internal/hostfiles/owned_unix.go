@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// effectiveUID is who we are, as the kernel's file status has it.
+func effectiveUID() uint32 { return uint32(os.Geteuid()) } //nolint:gosec // 32 bits in the kernel
+
 // owners are the users, beside root, who may own a file and the folders above it.
 type owners []uint32
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"opkssh/integration/allocation"
 	"opkssh/internal/idp"
 )
 
@@ -207,7 +208,9 @@ func FuzzImport(f *testing.F) {
 	now := newClock()
 	c := &idp.Cache{Dir: f.TempDir() + "/missing", Now: now.Now}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		all, err := c.Import(context.Background(), data, anyIssuer, true)
+		var all []idp.Imported
+		var err error
+		allocation.Check(t, len(data), func() { all, err = c.Import(context.Background(), data, anyIssuer, true) })
 		if err != nil {
 			return
 		}

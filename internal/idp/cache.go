@@ -145,13 +145,32 @@ func (c *Cache) Entries() ([]Entry, error) {
 			c.warn("cache file ignored", "path", filepath.Join(f.path, name), "error", err)
 			continue
 		}
-		entries = append(entries, Entry{
-			Issuer: p.issuer, FetchedAt: p.fetchedAt, FreshUntil: p.freshUntil, StaleUntil: p.freshUntil.Add(c.maxStale()),
-			KeyIDs: p.keys.KeyIDs(), Path: filepath.Join(f.path, name),
-		})
+		entries = append(entries, c.entry(f, p))
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Issuer, b.Issuer) })
 	return entries, nil
+}
+
+// Entry describes what is held of one issuer, and reads no other's file. The error is an [*Error] with [ReasonFolder], which wraps
+// [fs.ErrNotExist] where nothing is held.
+func (c *Cache) Entry(issuer string) (Entry, error) {
+	f, err := openFolder(c.Dir, false)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer f.close()
+	p, err := f.provider(providerFileName(issuer), issuer)
+	if err != nil {
+		return Entry{}, &Error{Reason: ReasonFolder, URL: f.path, Err: err}
+	}
+	return c.entry(f, p), nil
+}
+
+func (c *Cache) entry(f *folder, p *provider) Entry {
+	return Entry{
+		Issuer: p.issuer, FetchedAt: p.fetchedAt, FreshUntil: p.freshUntil, StaleUntil: p.freshUntil.Add(c.maxStale()),
+		KeyIDs: p.keys.KeyIDs(), Path: filepath.Join(f.path, providerFileName(p.issuer)+providerFileSuffix),
+	}
 }
 
 func (f *folder) provider(name, issuer string) (*provider, error) {

@@ -2,6 +2,8 @@ package idp_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -236,6 +238,12 @@ func TestEntries(t *testing.T) {
 		if info, err := os.Stat(e.Path); err != nil || !info.Mode().IsRegular() {
 			t.Errorf("path %q: %v", e.Path, err)
 		}
+		if one, err := c.Entry(e.Issuer); err != nil || one.Path != e.Path || !one.FreshUntil.Equal(e.FreshUntil) || warnings != 1 {
+			t.Errorf("alone: expected %+v, got %+v, %v", e, one, err)
+		}
+	}
+	if _, err := c.Entry("https://op.example.com"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("nothing held: expected %v, got %v", fs.ErrNotExist, err)
 	}
 	missing := idp.Cache{Dir: filepath.Join(dir, "missing")}
 	if entries, err := missing.Entries(); err != nil || len(entries) != 0 {

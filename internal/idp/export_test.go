@@ -10,6 +10,8 @@ var (
 	FreshFor         = freshFor
 	IsPrivate        = isPrivate
 	ProviderFileName = providerFileName
+
+	ParseUserinfoFile = parseUserinfoFile
 )
 
 func ParseProviderFile(data []byte, issuer string) error {
@@ -18,6 +20,23 @@ func ParseProviderFile(data []byte, issuer string) error {
 		_ = p.keys.Usable()
 	}
 	return err
+}
+
+// EncodeProviderFile writes what was read.
+func EncodeProviderFile(data []byte, issuer string) ([]byte, error) {
+	p, err := parseProviderFile(data, issuer)
+	if err != nil {
+		return nil, err
+	}
+	return p.encode()
+}
+
+func ParseDiscovery(data []byte, issuer string) (*Metadata, error) {
+	d, err := parseDiscovery(data, issuer)
+	if err != nil {
+		return nil, err
+	}
+	return d.metadata()
 }
 
 func (n Network) WithLookup(lookup func(ctx context.Context, host string) ([]netip.Addr, error)) Network {

@@ -158,7 +158,7 @@ func (f *folder) lock(ctx context.Context, name string, done func() bool) (unloc
 		case <-ctx.Done():
 			_ = file.Close()
 			return nil, waited, ctx.Err()
-		case <-time.After(pause/2 + rand.N(pause)):
+		case <-time.After(pause/2 + rand.N(pause)): //nolint:gosec // so that processes do not come together; no secret
 		}
 		if done() {
 			_ = file.Close()

@@ -1,11 +1,13 @@
 package idp_test
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"testing"
 	"time"
 
+	"opkssh/integration/allocation"
 	"opkssh/internal/idp"
 )
 
@@ -20,8 +22,17 @@ func FuzzProviderFile(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := idp.ParseProviderFile(data, "https://op.example.com"); err != nil {
+		var err error
+		allocation.Check(t, len(data), func() { err = idp.ParseProviderFile(data, "https://op.example.com") })
+		if err != nil {
 			return
+		}
+		once, err := idp.EncodeProviderFile(data, "https://op.example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if twice, err := idp.EncodeProviderFile(once, "https://op.example.com"); err != nil || !bytes.Equal(once, twice) {
+			t.Errorf("%q becomes %q, and that %q, %v", data, once, twice, err)
 		}
 		if idp.ParseProviderFile(data, "https://other.example.com") == nil {
 			t.Error("one file for two issuers")

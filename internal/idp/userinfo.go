@@ -110,6 +110,10 @@ func (f *folder) userinfoAnswer(name string) ([]byte, time.Time) {
 	if err != nil {
 		return nil, time.Time{}
 	}
+	return parseUserinfoFile(data)
+}
+
+func parseUserinfoFile(data []byte) ([]byte, time.Time) {
 	object, err := pktoken.ParseObject(data)
 	if err != nil {
 		return nil, time.Time{}

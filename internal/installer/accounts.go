@@ -135,10 +135,7 @@ func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
 				if _, found := findLine(old, name); found {
 					return nil, fmt.Errorf("%s is there by now", name)
 				}
-				if len(old) > 0 && old[len(old)-1] != '\n' {
-					old = append(slices.Clone(old), '\n')
-				}
-				return append(slices.Clone(old), l.line+"\n"...), nil
+				return withLine(old, l.line), nil
 			})
 			if errors.Is(err, fs.ErrNotExist) && (l.file == shadowFile || l.file == gshadowFile) {
 				continue
@@ -155,15 +152,7 @@ func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
 func (h *host) removeEntries(files []string, name string) (undo func() error, err error) {
 	return h.editAccounts(func() (undos []func() error, err error) {
 		for _, file := range files {
-			undo, err := h.editFile(file, func(old []byte) ([]byte, error) {
-				var kept []byte
-				for line := range bytes.Lines(old) {
-					if !bytes.HasPrefix(line, []byte(name+":")) {
-						kept = append(kept, line...)
-					}
-				}
-				return kept, nil
-			})
+			undo, err := h.editFile(file, func(old []byte) ([]byte, error) { return withoutLines(old, name), nil })
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -174,6 +163,26 @@ func (h *host) removeEntries(files []string, name string) (undo func() error, er
 		}
 		return undos, nil
 	})
+}
+
+// withLine adds a line at the end, behind one that is whole.
+func withLine(data []byte, line string) []byte {
+	data = slices.Clone(data)
+	if len(data) > 0 && data[len(data)-1] != '\n' {
+		data = append(data, '\n')
+	}
+	return append(data, line+"\n"...)
+}
+
+// withoutLines leaves out the lines of a name.
+func withoutLines(data []byte, name string) []byte {
+	var kept []byte
+	for line := range bytes.Lines(data) {
+		if !bytes.HasPrefix(line, []byte(name+":")) {
+			kept = append(kept, line...)
+		}
+	}
+	return kept
 }
 
 // editAccounts edits under the lock. Of edits of which a later one fails nothing stays.

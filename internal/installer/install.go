@@ -231,7 +231,7 @@ func (p *Plan) remarkPermissions(a account) {
 		return
 	}
 	layout := hostfiles.Layout{ConfigDir: configFolder, CacheDir: cacheFolder, User: &hostfiles.Account{
-		Name: policies.UserName, UID: uint32(a.uid), GID: uint32(a.gid),
+		Name: policies.UserName, UID: uint32(a.uid), GID: uint32(a.gid), //nolint:gosec // what the user database has
 	}}
 	for _, change := range layout.Plan(false) {
 		if p.host.exists(change.Path) {

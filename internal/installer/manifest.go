@@ -98,6 +98,10 @@ func (h *host) readManifest() (*manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseManifest(data)
+}
+
+func parseManifest(data []byte) (*manifest, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	var m manifest

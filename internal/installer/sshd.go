@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -66,8 +64,6 @@ func (p *Plan) planSSHD(program string, reload bool) error {
 	return p.planSSHDReload(steps, reload)
 }
 
-var opensshVersion = regexp.MustCompile(`OpenSSH_(\d{1,4})\.(\d{1,4})`)
-
 // sshdText is what sshd_config gets. With %C, which OpenSSH knows since 9.4, the log and plugins have the client's address; an older
 // sshd would let nobody in by it.
 func (p *Plan) sshdText(programPath string) string {
@@ -76,15 +72,8 @@ func (p *Plan) sshdText(programPath string) string {
 	if p.host.image() || sshd == "" {
 		return text
 	}
-	// Versions that do not know -V print theirs with a complaint.
-	output, _ := runProgram(sshd, "-V")
-	match := opensshVersion.FindStringSubmatch(output)
-	if match == nil {
-		return text
-	}
-	major, _ := strconv.Atoi(match[1])
-	minor, _ := strconv.Atoi(match[2])
-	if major > 9 || major == 9 && minor >= 4 {
+	output, _ := runProgram(sshd, "-V") // old versions end with an error
+	if version, known := ParseSSHDVersion(output); known && !version.Before(9, 4) {
 		text = strings.ReplaceAll(text, "%u %k %t", "%u %k %t %C")
 	}
 	return text
@@ -147,6 +136,15 @@ func findBlock(data []byte) (start, end int, ok bool) {
 	return start, start + length + len(blockEnd), true
 }
 
+// withoutBlock leaves everything else as it is.
+func withoutBlock(data []byte) []byte {
+	start, end, ok := findBlock(data)
+	if !ok {
+		return data
+	}
+	return append(bytes.Clone(data[:start]), data[end:]...)
+}
+
 // planBlock plans lines at the top of sshd_config: behind a Match they would be that block's.
 func (p *Plan) planBlock(block string) error {
 	data, err := p.host.readFile(sshdConfig)
@@ -165,12 +163,7 @@ func (p *Plan) planBlock(block string) error {
 	}
 	p.after.set(entry{Kind: madeBlock, Path: sshdConfig, Value: fingerprint([]byte(block))})
 	p.add("change", sshdConfig, "sshd asks the verifier about keys; the file includes no other", func() (func() error, error) {
-		return p.host.editFile(sshdConfig, func(old []byte) ([]byte, error) {
-			if start, end, ok := findBlock(old); ok {
-				old = append(bytes.Clone(old[:start]), old[end:]...)
-			}
-			return append([]byte(block), old...), nil
-		})
+		return p.host.editFile(sshdConfig, func(old []byte) ([]byte, error) { return append([]byte(block), withoutBlock(old)...), nil })
 	})
 	return nil
 }
@@ -192,13 +185,7 @@ func (p *Plan) planRemoveBlock(e entry, purge bool) error {
 		return changedSSHD(e.Path)
 	}
 	p.add("change", e.Path, "sshd does not ask the verifier any more", func() (func() error, error) {
-		return p.host.editFile(e.Path, func(old []byte) ([]byte, error) {
-			start, end, ok := findBlock(old)
-			if !ok {
-				return old, nil
-			}
-			return append(bytes.Clone(old[:start]), old[end:]...), nil
-		})
+		return p.host.editFile(e.Path, func(old []byte) ([]byte, error) { return withoutBlock(old), nil })
 	})
 	return nil
 }

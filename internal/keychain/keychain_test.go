@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"opkssh/internal/keychain"
 )
@@ -168,4 +169,33 @@ func TestWhatCannotBeReadIsNotQuoted(t *testing.T) {
 	if _, err := s.Get(alice); err == nil || errors.Is(err, keychain.ErrNone) || strings.Contains(err.Error(), "hush") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// FuzzEntry: what is kept is found again, and what cannot be read is not quoted.
+func FuzzEntry(f *testing.F) {
+	f.Add(`{"refresh_token":"hush"}`, "hush", "s3cret")
+	f.Add(`{"refresh_token":["hush-hush"]}`, "\x00\U0001f600", "")
+	f.Add("hush-hush", "<&>", `"`)
+	f.Fuzz(func(t *testing.T, kept, token, secret string) {
+		system := newMemory()
+		s := &keychain.Store{Folder: filepath.Join(t.TempDir(), "none"), System: system}
+		entry := keychain.Entry{RefreshToken: token, ClientSecret: secret}
+		if _, _, err := s.Put(alice, entry); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Get(alice)
+		if token != "" && utf8.ValidString(token) && utf8.ValidString(secret) && (err != nil || got != entry) {
+			t.Errorf("expected %q, got %q, %v", entry, got, err)
+		}
+		for name := range system.secrets {
+			system.secrets[name] = kept
+		}
+		got, err = s.Get(alice)
+		switch {
+		case err == nil && got.RefreshToken == "":
+			t.Errorf("%q: an entry without a token", kept)
+		case err != nil && (got != keychain.Entry{} || len(kept) > 8 && strings.Contains(err.Error(), kept)):
+			t.Errorf("%q: got %q beside %v", kept, got, err)
+		}
+	})
 }

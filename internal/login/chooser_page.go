@@ -22,9 +22,8 @@ var chooserText string
 var chooserOwnStyle string
 
 var (
-	chooserTemplate = template.Must(template.New("chooser").Parse(chooserText))
+	chooserTemplate = lazyTemplate("chooser", chooserText)
 	chooserStyle    = pageStyle + chooserOwnStyle
-	chooserPolicy   = policyFor(chooserStyle)
 )
 
 // ChooserPage is a page on this computer on which a person chooses a provider, and from which their browser goes on to that
@@ -162,11 +161,11 @@ func (c *ChooserPage) writeChoices(w http.ResponseWriter) {
 	data := struct {
 		Style     template.CSS
 		Providers []choice
-	}{Style: template.CSS(chooserStyle)}
+	}{Style: template.CSS(chooserStyle)} //nolint:gosec // a constant
 	for _, p := range c.providers {
 		data.Providers = append(data.Providers, choice{p.Aliases[0], strings.Join(p.Aliases[1:], ", "), p.Issuer})
 	}
-	writeHTML(w, http.StatusOK, chooserPolicy, chooserTemplate, data)
+	writeHTML(w, http.StatusOK, chooserStyle, chooserTemplate(), data)
 }
 
 // choose takes the first choice, and holds the browser until it is known where it goes. The same choice again, as by

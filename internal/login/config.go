@@ -328,6 +328,9 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 		return nil, syntaxError(err)
 	}
 	root := resolve(document.Content[0])
+	if !writtenOut(root, len(data)) {
+		return nil, &ConfigError{Line: root.Line, Detail: "the aliases stand for more than the whole file holds: write the values out"}
+	}
 	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
 		return nil, nil
 	}
@@ -344,6 +347,21 @@ func syntaxError(err error) error {
 		}
 	}
 	return &ConfigError{Detail: text}
+}
+
+// writtenOut is whether a document has at most as many nodes where each alias is replaced by what it stands for. A document
+// without aliases has no more nodes than bytes.
+func writtenOut(root *yaml.Node, most int) bool {
+	count := 1
+	for todo := []*yaml.Node{root}; len(todo) > 0; {
+		last := len(todo) - 1
+		content := resolve(todo[last]).Content
+		if count += len(content); count > most {
+			return false
+		}
+		todo = append(todo[:last], content...)
+	}
+	return true
 }
 
 // resolve follows a YAML alias. An alias of an alias cannot be written.

@@ -68,8 +68,6 @@ func AppendProvider(file string, data []byte, p Provider) ([]byte, error) {
 	return nil, &AppendError{File: file, Detail: "its form does not let a provider be added safely", Text: text}
 }
 
-var listEntry = regexp.MustCompile(`^( *)- +[^ ]`)
-
 // appendProvider gives the new file, or the text to put there by hand.
 func appendProvider(data []byte, config *Config, p Provider) (appended []byte, text string, err error) {
 	lines := bytes.SplitAfter(data, []byte("\n"))
@@ -93,7 +91,7 @@ func appendProvider(data []byte, config *Config, p Provider) (appended []byte, t
 	if max(end, list.Content[0].Line, list.Content[len(list.Content)-1].Line) > len(lines) {
 		return nil, text, fmt.Errorf("its lines end in something else than LF or CRLF")
 	}
-	first := listEntry.FindSubmatch(lines[list.Content[0].Line-1])
+	first := regexp.MustCompile(`^( *)- +[^ ]`).FindSubmatch(lines[list.Content[0].Line-1])
 	if first == nil {
 		return nil, text, fmt.Errorf("its providers are not written as one below the other, with a dash each")
 	}

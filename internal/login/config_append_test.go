@@ -3,6 +3,7 @@ package login_test
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -121,6 +122,16 @@ func TestAppendedValues(t *testing.T) {
 	}
 }
 
+// YAML has no form for what is not UTF-8.
+func TestNewProviderWantsUTF8(t *testing.T) {
+	for _, c := range [][3]string{{"a\xff", "https://new.example.com", ""}, {"a", "https://new.example.com/\xff", ""}, {"a", "https://new.example.com", "s3cret\xff"}} {
+		_, err := login.NewProvider(c[0], c[1], "opkssh", c[2], nil)
+		if wantCode(t, err, login.CodeConfiguration); err != nil && strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("the secret in %v", err)
+		}
+	}
+}
+
 func TestNewProviderRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		names, issuer, clientID string
@@ -142,14 +153,21 @@ func TestNewProviderRefuses(t *testing.T) {
 	}
 }
 
-// FuzzAppendProvider: what is accepted holds every line that was there, and means the same with one provider more.
+// FuzzAppendProvider: what is accepted holds every line that was there, and means the same with one provider more: the one that was
+// meant, whatever its values.
 func FuzzAppendProvider(f *testing.F) {
-	f.Add(string(login.DefaultConfig()))
+	f.Add(string(login.DefaultConfig()), "new one", "opkssh", "")
 	for _, seed := range []string{"", oneProvider, "providers: []\n", oneProvider + "...\n", oneProvider + "# x\nflow: paste\n", "%YAML 1.1\n---\n" + oneProvider} {
-		f.Add(seed)
+		f.Add(seed, "new one", "opkssh", "")
 	}
-	p := newProvider(f)
-	f.Fuzz(func(t *testing.T, file string) {
+	for _, value := range []string{"123", "~", "a: b # c", "- a", "'", `"\`, "<<", "\u2028\x00\x85", "=", "yes"} {
+		f.Add(oneProvider, "new", value, value)
+	}
+	f.Fuzz(func(t *testing.T, file, names, clientID, secret string) {
+		p, err := login.NewProvider(names, "https://new.example.com", clientID, secret, nil)
+		if err != nil {
+			return
+		}
 		got, err := login.AppendProvider("config.yml", []byte(file), p)
 		if err != nil {
 			return
@@ -161,6 +179,14 @@ func FuzzAppendProvider(f *testing.F) {
 		after, err := login.ParseConfig("config.yml", got)
 		if err != nil || len(after.Providers) != len(before.Providers)+1 || after.DefaultProvider != before.DefaultProvider {
 			t.Fatalf("%q became %q: %v", file, got, err)
+		}
+		if last := after.Providers[len(after.Providers)-1]; !reflect.DeepEqual(last, p) {
+			t.Fatalf("%q: expected %+v, got %+v", got, p, last)
+		}
+		for i, other := range before.Providers {
+			if !reflect.DeepEqual(other, after.Providers[i]) {
+				t.Fatalf("%q became %q, and %+v %+v", file, got, other, after.Providers[i])
+			}
 		}
 		// The text of the file is there, in two parts at most.
 		at := 0

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"opkssh/integration/allocation"
 	"opkssh/internal/login"
 )
 
@@ -131,6 +132,7 @@ func TestParseConfigErrors(t *testing.T) {
 		head + "remote_redirect_uri: http://dev.example.com/": {5, "remote_redirect_uri"},
 		head + "remote_redirect_uri: ftp://localhost/":        {5, "remote_redirect_uri"},
 
+		"providers: &a [*a]": {1, ""},
 		"providers:\n  - issuer: https://op.example.com\n    client_id: c":                            {2, "alias"},
 		"providers:\n  - alias:\n    issuer: https://op.example.com\n    client_id: c":                {2, "alias"},
 		"providers:\n  - alias: a\n    client_id: c":                                                  {2, "issuer"},
@@ -230,7 +232,9 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("providers: &a [*a]"))
 	f.Add([]byte("providers: [{alias: &a b, issuer: *a, client_id: c, scopes: [openid]}]\n---\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		config, err := login.ParseConfig(file, data)
+		var config *login.Config
+		var err error
+		allocation.Check(t, len(data), func() { config, err = login.ParseConfig(file, data) })
 		if err != nil {
 			if e := (*login.ConfigError)(nil); !errors.As(err, &e) {
 				t.Errorf("got %T", err)

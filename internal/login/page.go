@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"sync"
 )
 
 //go:embed page.html
@@ -17,11 +18,14 @@ var pageText string
 //go:embed page.css
 var pageStyle string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+var pageTemplate = lazyTemplate("page", pageText)
 
-// The page runs no script, loads nothing, and cannot be framed. Its one style sheet is named by its hash (CSP Level 3 §2.3.1).
-var pagePolicy = policyFor(pageStyle)
+// lazyTemplate parses at the first use: ssh waits for each start of opkssh ensure, which shows no page.
+func lazyTemplate(name, text string) func() *template.Template {
+	return sync.OnceValue(func() *template.Template { return template.Must(template.New(name).Parse(text)) })
+}
 
+// policyFor lets a page run no script, load nothing, and be in no frame. Its one style sheet is named by its hash (CSP Level 3 §2.3.1).
 func policyFor(style string) string {
 	sum := sha256.Sum256([]byte(style))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
@@ -62,13 +66,13 @@ func failurePage(err error) page {
 
 // writePage escapes all of p. The address of the page holds the code, so it goes nowhere.
 func writePage(w http.ResponseWriter, status int, p page) {
-	writeHTML(w, status, pagePolicy, pageTemplate, struct {
+	writeHTML(w, status, pageStyle, pageTemplate(), struct {
 		page
 		Style template.CSS
-	}{p, template.CSS(pageStyle)})
+	}{p, template.CSS(pageStyle)}) //nolint:gosec // a constant
 }
 
-func writeHTML(w http.ResponseWriter, status int, policy string, t *template.Template, data any) {
+func writeHTML(w http.ResponseWriter, status int, style string, t *template.Template, data any) {
 	var body bytes.Buffer
 	if err := t.Execute(&body, data); err != nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
@@ -77,7 +81,7 @@ func writeHTML(w http.ResponseWriter, status int, policy string, t *template.Tem
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", policyFor(style))
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

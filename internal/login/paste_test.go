@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"opkssh/integration/allocation"
 	"opkssh/internal/login"
 )
 
@@ -321,7 +322,10 @@ func FuzzParsePasted(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		query, code, err := login.ParsePasted(text, redirect)
+		var query url.Values
+		var code string
+		var err error
+		allocation.Check(t, len(text), func() { query, code, err = login.ParsePasted(text, redirect) })
 		switch {
 		case err != nil:
 			if query != nil || code != "" {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"opkssh/internal/idp"
 )
@@ -92,6 +93,10 @@ func (p Provider) check() error {
 	if err := checkScopes(p.Scopes); err != nil {
 		return err
 	}
+	// config.yml can hold nothing else. The secret is not repeated.
+	if !utf8.ValidString(p.Issuer) || !utf8.ValidString(p.ClientSecret) {
+		return errors.New("issuer and client secret: expected UTF-8")
+	}
 	if len(p.RedirectURIs) == 0 {
 		return errors.New("redirect URIs: expected at least one")
 	}
@@ -112,6 +117,8 @@ func checkAlias(alias string) error {
 		return fmt.Errorf("alias %q is reserved", alias)
 	case strings.HasPrefix(alias, "-"):
 		return fmt.Errorf("alias %q starts like a flag", alias)
+	case !utf8.ValidString(alias):
+		return fmt.Errorf("alias %q: expected UTF-8", alias)
 	case strings.ContainsFunc(alias, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune(" ,;", r) }):
 		return fmt.Errorf("alias %q has a character that the command line or OPKSSH_PROVIDERS cannot hold", alias)
 	}

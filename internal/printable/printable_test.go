@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"opkssh/internal/printable"
 )
@@ -40,4 +43,31 @@ func TestJSON(t *testing.T) {
 	if err := printable.JSON(&b, func() {}); err == nil {
 		t.Error("expected an error for a value that JSON does not have")
 	}
+}
+
+// FuzzText: nothing is left that a terminal obeys, and nothing that can be read is changed.
+func FuzzText(f *testing.F) {
+	for _, seed := range []string{"B\u00f6", "a\nb\x1b[2J", "\u202e\u2028\u200b", "\xff\xc3", "\ufffd", "\U000e0001"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		text := printable.Text(s)
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q becomes %q", s, text)
+		}
+		if again := printable.Text(text); again != text {
+			t.Errorf("%q becomes %q, and that %q", s, text, again)
+		}
+		var b bytes.Buffer
+		if err := printable.JSON(&b, s); err != nil {
+			t.Fatal(err)
+		}
+		var read string
+		if err := json.Unmarshal(b.Bytes(), &read); err != nil || utf8.ValidString(s) && read != s {
+			t.Errorf("%q becomes %q, and that %q, %v", s, b.String(), read, err)
+		}
+		if strings.ContainsFunc(b.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+			t.Errorf("%q becomes %q", s, b.String())
+		}
+	})
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"opkssh/integration/allocation"
 )
 
 // FuzzInspect: whatever a file says, what is printed is printable, and its JSON is JSON.
@@ -30,7 +32,9 @@ func FuzzInspect(f *testing.F) {
 	f.Add([]byte("ssh-ed25519 AAAA"))
 	f.Add([]byte("-----BEGIN"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		found, err := inspect(bytes.TrimSpace(data))
+		var found *inspection
+		var err error
+		allocation.Check(t, len(data), func() { found, err = inspect(bytes.TrimSpace(data)) })
 		if err != nil {
 			return
 		}

@@ -116,7 +116,7 @@ func (p *keyPlace) store(t *terminal, key crypto.Signer, cert *ssh.Certificate) 
 		}
 		stored.inAgent = true
 	}
-	if err := p.write(stored.pair, key, cert); err != nil {
+	if stored.pair, err = p.write(stored.pair, key, cert); err != nil {
 		if stored.inAgent {
 			_, _ = p.agent.Remove(func(id userkeys.Identity) bool { return id.Is(cert) })
 		}
@@ -177,7 +177,10 @@ type storedKey struct {
 	printed         bool
 }
 
-// place is the pair that was chosen, or the account's own.
+// ownFolder has a key for each account.
+func (p *keyPlace) ownFolder() string { return filepath.Join(p.sshFolder, userkeys.Folder) }
+
+// place is the pair that was chosen, or the account's own, as it would be now.
 func (p *keyPlace) place(cert *ssh.Certificate) (userkeys.Pair, error) {
 	if p.pair != nil {
 		return *p.pair, nil
@@ -186,25 +189,28 @@ func (p *keyPlace) place(cert *ssh.Certificate) (userkeys.Pair, error) {
 	if err != nil {
 		return userkeys.Pair{}, err
 	}
-	return userkeys.Place(filepath.Join(p.sshFolder, userkeys.Folder), id, time.Now())
+	return userkeys.Place(p.ownFolder(), id, time.Now())
 }
 
-// write leaves the alias out where clients that know no alias may want to replace the files.
-func (p *keyPlace) write(pair userkeys.Pair, key crypto.Signer, cert *ssh.Certificate) error {
+// write leaves the alias out where clients that know no alias may want to replace the files. It returns the pair that it wrote: of
+// the account's own names, another login may have taken one in the meantime.
+func (p *keyPlace) write(pair userkeys.Pair, key crypto.Signer, cert *ssh.Certificate) (userkeys.Pair, error) {
 	mark := userkeys.Mark{InAgent: p.use == login.AgentOnly}
 	if p.pair != nil && !p.forHosts {
-		return pair.WriteMarked(key, cert, mark)
+		return pair, pair.WriteMarked(key, cert, mark)
 	}
 	mark.Alias = p.alias
-	err := pair.WriteMarked(key, cert, mark)
-	if err != nil {
-		return err
+	var err error
+	if p.pair != nil {
+		err = pair.WriteMarked(key, cert, mark)
+	} else {
+		pair, err = userkeys.WritePlaced(p.ownFolder(), key, cert, mark, time.Now())
 	}
-	if p.forHosts && !userkeys.Configured(p.sshFolder) {
-		return nil
+	if err != nil || p.forHosts && !userkeys.Configured(p.sshFolder) {
+		return pair, err
 	}
 	_, err = userkeys.UpdateFolderConfig(p.sshFolder, time.Now())
-	return err
+	return pair, err
 }
 
 // configureFolder is login --configure.

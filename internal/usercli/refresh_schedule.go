@@ -36,7 +36,7 @@ func backOff(failures int, share float64) time.Duration {
 }
 
 // chance is a number from 0 to 1.
-func chance() float64 { return rand.Float64() }
+func chance() float64 { return rand.Float64() } //nolint:gosec // so that clients do not come together; no secret
 
 // wallClock is the time without Go's monotonic reading, which stands still while a computer is suspended.
 func wallClock() time.Time { return time.Now().Round(0) }

@@ -1,16 +1,12 @@
 package usercli
 
 import (
-	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
-
-// version is set by the release build: -ldflags "-X opkssh/internal/usercli.version=v1.2.3".
-var version string
 
 func versionCommand(t *terminal) *cobra.Command {
 	c := &cobra.Command{
@@ -32,11 +28,11 @@ func versionCommand(t *terminal) *cobra.Command {
 	return c
 }
 
-// versionText is the version of the release, or else what the build knows.
+// versionText has what go build took from the repository: the tag of a release, else the commit, else (devel).
 func versionText() string {
-	v := version
+	v := "(unknown)"
 	if info, ok := debug.ReadBuildInfo(); ok {
-		v = cmp.Or(v, info.Main.Version)
+		v = info.Main.Version
 	}
-	return fmt.Sprintf("opkssh %s (%s, %s/%s)", cmp.Or(v, "(unknown)"), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("opkssh %s (%s, %s/%s)", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -80,7 +80,7 @@ func identityLines(folder string, now time.Time) ([]string, error) {
 	var lines []string
 	for _, pair := range pairs {
 		name := filepath.Base(pair.Key)
-		if filepath.Dir(pair.Key) != filepath.Join(folder, Folder) || outsideFileNames.MatchString(name) {
+		if filepath.Dir(pair.Key) != filepath.Join(folder, Folder) || outsideFileNames().MatchString(name) {
 			continue // no opkssh gives such a name, and ssh might take it for more than one
 		}
 		if id, found := Read(pair); found && !id.Expired(now) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,9 +24,10 @@ func BaseName(issuer, clientID string) string {
 	return fileName(strings.TrimPrefix(issuer, "https://") + "-" + clientID)
 }
 
-var outsideFileNames = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+// outsideFileNames is compiled at its first use: ssh waits for each start of opkssh ensure, which makes no name.
+var outsideFileNames = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^A-Za-z0-9_.-]+`) })
 
-func fileName(s string) string { return outsideFileNames.ReplaceAllString(s, "_") }
+func fileName(s string) string { return outsideFileNames().ReplaceAllString(s, "_") }
 
 // Place finds the files for a new key of an account in folder, which is ~/.ssh/opkssh: those that the account has, else the
 // first name that is free. The names are [BaseName], the same with the account, and that with a hash. A key that has expired

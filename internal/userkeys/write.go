@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -25,27 +26,50 @@ func (p Pair) Write(key crypto.Signer, cert *ssh.Certificate) error {
 }
 
 // WriteMarked is [Pair.Write] with a mark. If the mark says that the key is in an agent, the certificate alone is written.
-func (p Pair) WriteMarked(key crypto.Signer, cert *ssh.Certificate, mark Mark) (err error) {
+func (p Pair) WriteMarked(key crypto.Signer, cert *ssh.Certificate, mark Mark) error {
+	_, err := writeIn(filepath.Dir(p.Key), key, cert, mark, func() (Pair, error) {
+		// Login takes minutes: what was free when the name was chosen may be somebody's key now.
+		return p, p.Available()
+	})
+	return err
+}
+
+// WritePlaced writes the pair where [Place] says, while nobody else writes in folder: of two accounts that log in at once, each
+// gets a name.
+func WritePlaced(folder string, key crypto.Signer, cert *ssh.Certificate, mark Mark, now time.Time) (Pair, error) {
+	id, err := Of(cert)
+	if err != nil {
+		return Pair{}, err
+	}
+	return writeIn(folder, key, cert, mark, func() (Pair, error) { return Place(folder, id, now) })
+}
+
+// writeIn writes the pair that choose names once the folder is locked.
+func writeIn(folder string, key crypto.Signer, cert *ssh.Certificate, mark Mark, choose func() (Pair, error)) (Pair, error) {
 	public, err := ssh.NewPublicKey(key.Public())
 	if err != nil {
-		return err
+		return Pair{}, err
 	}
 	if !bytes.Equal(public.Marshal(), cert.Key.Marshal()) {
-		return errors.New("the certificate is for another key")
+		return Pair{}, errors.New("the certificate is for another key")
 	}
-	folder := filepath.Dir(p.Key)
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+		return Pair{}, err
 	}
 	unlock, err := lockFolder(folder)
 	if err != nil {
-		return err
+		return Pair{}, err
 	}
 	defer unlock()
-	// Login takes minutes: what was free when the name was chosen may be somebody's key now.
-	if err := p.Available(); err != nil {
-		return err
+	p, err := choose()
+	if err != nil {
+		return Pair{}, err
 	}
+	return p, p.writeLocked(key, cert, mark)
+}
+
+// writeLocked needs the lock of the folder.
+func (p Pair) writeLocked(key crypto.Signer, cert *ssh.Certificate, mark Mark) (err error) {
 	defer func() {
 		if err != nil {
 			_ = os.Remove(p.Key + newSuffix)
@@ -83,7 +107,7 @@ func (p Pair) WriteMarked(key crypto.Signer, cert *ssh.Certificate, mark Mark) (
 			return err
 		}
 	}
-	return syncFolder(folder)
+	return syncFolder(filepath.Dir(p.Key))
 }
 
 // writeNew writes and syncs a file that is to be renamed to name.

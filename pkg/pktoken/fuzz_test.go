@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"opkssh/integration/allocation"
 	"opkssh/pkg/pktoken"
 	"opkssh/pkg/pktoken/pktokentest"
 )
@@ -41,7 +42,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, compact string) {
-		token, err := pktoken.Parse(compact)
+		var token *pktoken.Token
+		var err error
+		allocation.Check(t, len(compact), func() { token, err = pktoken.Parse(compact) })
 		if err != nil {
 			reasonOf(t, err)
 			if token != nil {
@@ -96,7 +99,9 @@ func FuzzParseObject(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := pktoken.ParseObject(data)
+		var got object
+		var err error
+		allocation.Check(t, len(data), func() { got, err = pktoken.ParseObject(data) })
 		if err != nil {
 			if got != nil {
 				t.Error("there is an object beside the error")
@@ -146,17 +151,65 @@ func FuzzParseJWKS(f *testing.F) {
 	tokens = append(tokens, mustParse(f, p.compact()))
 	base := p.verifier()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		set, err := pktoken.ParseJWKS(data)
+		var set *pktoken.JWKS
+		var err error
+		allocation.Check(t, len(data), func() {
+			if set, err = pktoken.ParseJWKS(data); err == nil && (len(set.KeyIDs()) > len(data) || set.Usable() > len(data)) {
+				t.Error("more keys than bytes")
+			}
+		})
 		if err != nil {
 			return
-		}
-		if len(set.KeyIDs()) > len(data) || set.Usable() > len(data) {
-			t.Error("more keys than bytes")
 		}
 		v := pktoken.Verifier{Providers: base.Providers, Keys: pktoken.StaticKeySet{issuerURL: set}, Now: base.Now}
 		for _, token := range tokens {
 			if _, err := v.Verify(context.Background(), token); reasonOf(t, err) == accepted {
 				t.Error("a false signature is right")
+			}
+		}
+	})
+}
+
+// FuzzWithUserinfo: what the endpoint says about somebody else is refused, and changes nothing that the ID token says.
+func FuzzWithUserinfo(f *testing.F) {
+	for _, seed := range []string{
+		`{"sub":"user-1"}`, `{"sub":"user-2"}`, `{"sub":["user-1"]}`, `{}`, `{"sub":"user-1","email":"b@example.com","email_verified":true,"groups":["a"]}`,
+		`{"sub":"user-1","iss":"x","iat":0,"exp":9e9,"nonce":1,"cnf":{}}`, `{"sub":"user-1","email":"a@example.com","email_verified":"true"}`, `{"sub":"user-1","SUB":"x"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	all := []*pktoken.Verified{
+		verified(f, object{"sub": "user-1"}),
+		verified(f, object{"sub": "user-1", "email": "a@example.com", "groups": []string{"own"}}),
+		verified(f, object{"sub": "user-1", "email": "a@example.com", "email_verified": false}),
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		userinfo, err := pktoken.ParseObject(data)
+		if err != nil {
+			return
+		}
+		for _, v := range all {
+			own := v.Claims()
+			with, err := v.WithUserinfo(userinfo)
+			if (err == nil) != (userinfo["sub"] == "user-1") || (err == nil) != (with != nil) {
+				t.Fatalf("%s: got %v, %v", data, with, err)
+			}
+			if !reflect.DeepEqual(v.Claims(), own) {
+				t.Fatalf("%s changes the claims themselves: %v", data, v.Claims())
+			}
+			if err != nil {
+				continue
+			}
+			for name, value := range own {
+				if got, _ := with.Claim(name); name != "email_verified" && !reflect.DeepEqual(got, value) {
+					t.Errorf("%s: expected %s to stay %v, got %v", data, name, value, got)
+				}
+			}
+			if own["email"] != nil && userinfo["email"] != own["email"] && with.EmailVerified() != v.EmailVerified() {
+				t.Errorf("%s: it has verified another email", data)
+			}
+			if with.IssuedAt() != v.IssuedAt() || with.ExpiresAt() != v.ExpiresAt() || with.Issuer() != v.Issuer() {
+				t.Errorf("%s: the time or the issuer is another", data)
 			}
 		}
 	})
@@ -197,7 +250,8 @@ func FuzzVerify(f *testing.F) {
 		if err != nil {
 			return
 		}
-		v, err := verifiers[i].Verify(context.Background(), token)
+		var v *pktoken.Verified
+		allocation.Check(t, len(compact), func() { v, err = verifiers[i].Verify(context.Background(), token) })
 		if reasonOf(t, err) != accepted {
 			return
 		}

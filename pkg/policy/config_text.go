@@ -15,7 +15,11 @@ type configText struct {
 	text    []byte
 	lines   []int // offsets of the lines' first bytes, behind a byte order mark
 	newline string
+	last    position
 }
+
+// position is a place in the text, as the parser counts and as an offset.
+type position struct{ line, column, at int }
 
 // splice replaces text[from:to].
 type splice struct {
@@ -64,20 +68,23 @@ func (t *configText) refuse(n *yaml.Node, detail string) error {
 	return &EditError{File: t.file, Line: n.Line, Detail: detail + " cannot be edited safely"}
 }
 
-// start is the offset of a node's first byte. The parser counts columns in characters.
+// start is the offset of a node's first byte. The parser counts columns in characters. It goes on from the last node that it was
+// asked about, so that many nodes of one line are no more work than the line is long.
 func (t *configText) start(n *yaml.Node) (int, error) {
 	if n.Line < 1 || n.Line > len(t.lines) {
 		return 0, t.refuse(n, "a value outside the file")
 	}
-	at := t.lines[n.Line-1]
-	for range n.Column - 1 {
-		if at >= len(t.text) {
+	if t.last.line != n.Line || t.last.column > n.Column {
+		t.last = position{n.Line, 1, t.lines[n.Line-1]}
+	}
+	for ; t.last.column < n.Column; t.last.column++ {
+		if t.last.at >= len(t.text) {
 			return 0, t.refuse(n, "a value outside the file")
 		}
-		_, size := utf8.DecodeRune(t.text[at:])
-		at += size
+		_, size := utf8.DecodeRune(t.text[t.last.at:])
+		t.last.at += size
 	}
-	return at, nil
+	return t.last.at, nil
 }
 
 // end is the offset behind a node's last byte.

@@ -250,11 +250,20 @@ func FuzzEditConfig(f *testing.F) {
 		"deny_emails:\n- a@b.c\n-   mallory@example.com # x\n# z\ndeny_users: null\ndeny: [{key: " + fingerprint + "}, {claim: a:b}]\nchain: ['/bin/a b']",
 	} {
 		for kind := range 6 {
-			f.Add([]byte(seed), kind)
+			f.Add([]byte(seed), kind, "")
 		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte, kind int) {
-		lock := []policy.Lock{mallory, root, subject, claim, key, revoked}[uint(kind)%6]
+	for kind, name := range []string{"a@b.c]", "#root", "0123", ": {a}", fingerprint, "a\u202e@b.c"} {
+		f.Add([]byte("deny_emails: [x@y.z] # x\n"), kind, name)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, kind int, name string) {
+		lock := lockOf(uint(kind)%6, name)
+		if lock.Check() != nil {
+			return
+		}
+		if alone, err := policy.AddLock("config.yml", nil, lock); err != nil || len(parseForComparison(t, alone).FindLock(lock)) != 1 {
+			t.Fatalf("a file of %v alone: %q, %v", lock, alone, err)
+		}
 		before, err := policy.ParseConfig("config.yml", data)
 		if err != nil {
 			return
@@ -268,6 +277,23 @@ func FuzzEditConfig(f *testing.F) {
 			checkRemoved(t, data, removed, lock)
 		}
 	})
+}
+
+// lockOf is a lock of one of the kinds, for name unless that is empty.
+func lockOf(kind uint, name string) policy.Lock {
+	lock := []policy.Lock{mallory, root, subject, claim, key, revoked}[kind]
+	switch {
+	case name == "":
+	case lock.Entry.Subject != "":
+		lock.Entry.Subject = name
+	case lock.Entry.Claim != "":
+		lock.Entry.Value = name
+	case lock.Entry.Key != "":
+		lock.Entry.Key = name
+	default:
+		lock.Name = name
+	}
+	return lock
 }
 
 func checkAdded(t *testing.T, data, added []byte, lock policy.Lock) {

@@ -90,12 +90,12 @@ func TestSameRule(t *testing.T) {
 
 // What is added is there, once it is removed it is not, and nothing else has changed.
 func FuzzEditRules(f *testing.F) {
-	f.Add("# a\nroot a@example.com https://op.example.com\n", "root", "a@example.com")
-	f.Add("\uFEFFroot \"\r\nx", "web", "oidc:groups:a b")
-	f.Add("a 'b", `EXAMPLE\bob`, "it's")
-	f.Add("", "#", "#")
-	f.Fuzz(func(t *testing.T, text, principal, identity string) {
-		rule, err := policy.NewRule(principal, identity, "https://op.example.com", "no-pty")
+	f.Add("# a\nroot a@example.com https://op.example.com\n", "root", "a@example.com", "no-pty")
+	f.Add("\uFEFFroot \"\r\nx", "web", "oidc:groups:a b", "")
+	f.Add("a 'b", `EXAMPLE\bob`, "it's", `command="echo \"a b\" # c",restrict`)
+	f.Add("", "#", "#", `from="10.0.0.0/8,!10.1.0.0/16"`)
+	f.Fuzz(func(t *testing.T, text, principal, identity, options string) {
+		rule, err := policy.NewRule(principal, identity, "https://op.example.com", options)
 		if err != nil {
 			return
 		}
@@ -111,11 +111,18 @@ func FuzzEditRules(f *testing.F) {
 		if len(after) != len(before)+1 || !after[len(before)].Same(rule) || len(problems) != len(stillProblems) {
 			t.Fatalf("%q: expected one rule more, got %v", added, after)
 		}
+		if got := after[len(before)]; got.Principal != principal || !got.HasIdentity(identity) || !slices.Equal(got.Options, rule.Options) {
+			t.Fatalf("%q: expected %q, %q and %v, got %v", added, principal, identity, rule.Options, got)
+		}
 		left, removed := policy.RemoveRules("auth_id", added, rule.Same)
 		rest, lastProblems := policy.ParseRules("auth_id", left)
 		want := slices.DeleteFunc(before, rule.Same)
 		if len(removed)+len(want) != len(after) || !slices.EqualFunc(rest, want, policy.Rule.Same) || len(lastProblems) != len(problems) {
 			t.Fatalf("%q: expected %v, got %v", left, want, rest)
+		}
+		// The last line may have got an end.
+		if end, kept := strings.CutPrefix(string(left), text); len(removed) == 1 && (!kept || strings.Trim(end, "\r\n") != "") {
+			t.Fatalf("%q: expected it back, got %q", text, left)
 		}
 	})
 }

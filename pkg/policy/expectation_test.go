@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"opkssh/integration/allocation"
 	"opkssh/pkg/policy"
 )
 
@@ -92,7 +93,9 @@ func FuzzParseExpectations(f *testing.F) {
 	f.Add("tests: [{user: root, issuer: google, sub: x, expect: deny}]")
 	f.Add("tests:\n  - user: root\n    issuer: https://op.example.com\n    claims: {groups: [a, b]}\n    expect: allow\n    options: 'command=\"x\"'\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		tests, err := policy.ParseExpectations("tests.yml", []byte(text))
+		var tests []policy.Expectation
+		var err error
+		allocation.Check(t, len(text), func() { tests, err = policy.ParseExpectations("tests.yml", []byte(text)) })
 		var wrong *policy.ConfigError
 		if err != nil && (!errors.As(err, &wrong) || tests != nil) {
 			t.Fatalf("expected a ConfigError and nothing else, got %T, %v", err, tests)

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"reflect"
 	"slices"
@@ -8,6 +9,9 @@ import (
 	"testing"
 	"unicode"
 
+	"opkssh/integration/allocation"
+	"opkssh/integration/authorizedkeys"
+	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
 )
 
@@ -16,7 +20,9 @@ func FuzzSplitCommand(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, command string) {
-		words, err := policy.SplitCommand(command)
+		var words []string
+		var err error
+		allocation.Check(t, len(command), func() { words, err = policy.SplitCommand(command) })
 		if err != nil {
 			return
 		}
@@ -42,7 +48,9 @@ func FuzzParseProviders(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rows, problems := policy.ParseProviders("providers", data)
+		var rows []pktoken.Provider
+		var problems []policy.Problem
+		allocation.Check(t, len(data), func() { rows, problems = policy.ParseProviders("providers", data) })
 		if len(rows)+len(problems) > strings.Count(string(data), "\n")+1 {
 			t.Fatalf("more rows than lines: %v, %v", rows, problems)
 		}
@@ -63,7 +71,8 @@ func FuzzParseRules(f *testing.F) {
 		f.Add([]byte(seed), "alice")
 	}
 	f.Fuzz(func(t *testing.T, data []byte, principal string) {
-		rules, _ := policy.ParseRules("auth_id", data)
+		var rules []policy.Rule
+		allocation.Check(t, len(data), func() { rules, _ = policy.ParseRules("auth_id", data) })
 		for _, r := range rules {
 			checkFiltered(t, data, r.Principal)
 			checkRoundTrip(t, r)
@@ -98,46 +107,29 @@ func checkRoundTrip(t *testing.T, r policy.Rule) {
 	}
 }
 
-// checkEmitted reads formatted options as sshd does, and expects what was formatted.
+// userKey stands behind the options where sshd reads a line.
+const userKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPZpCk6vUYMmJPQuFQBEQ53MPpCr6hTOfO0bmRmrUPgP"
+
+// checkEmitted reads formatted options as sshd does, and expects what was formatted, and nothing that a rule must not grant.
 func checkEmitted(t *testing.T, options []policy.Option) {
 	t.Helper()
 	text := policy.FormatOptions(options)
-	var got []policy.Option
-	for rest := text; rest != ""; {
-		end := strings.IndexAny(rest, `=,`)
-		if end < 0 {
-			end = len(rest)
-		}
-		o := policy.Option{Name: rest[:end]}
-		rest = rest[end:]
-		if strings.HasPrefix(rest, `="`) {
-			o.HasValue = true
-			for rest = rest[2:]; rest != "" && rest[0] != '"'; rest = rest[1:] {
-				if strings.HasPrefix(rest, `\"`) {
-					rest = rest[1:]
-				}
-				o.Value += rest[:1]
-			}
-			if rest == "" {
-				t.Fatalf("%q: a quote is never closed", text)
-			}
-			rest = rest[1:]
-		}
-		got = append(got, o)
-		if rest != "" && rest[0] != ',' {
-			t.Fatalf("%q: no comma before %q", text, rest)
-		}
-		rest = strings.TrimPrefix(rest, ",")
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		t.Fatalf("control character in %q", text)
 	}
-	if !slices.Equal(got, options) || strings.ContainsFunc(text, unicode.IsControl) {
-		t.Fatalf("%+v becomes %q, and that %+v", options, text, got)
+	line, err := authorizedkeys.Parse(strings.TrimSpace(text + " " + userKey))
+	if err != nil || line.KeyType+" "+base64.StdEncoding.EncodeToString(line.Key) != userKey {
+		t.Fatalf("%+v becomes %q, and that %+v, %v", options, text, line, err)
 	}
-	names := []string{"restrict", "from", "command", "expiry-time", "permitopen", "permitlisten"}
-	for _, o := range got {
-		name := strings.TrimPrefix(o.Name, "no-")
-		if !slices.Contains(names, name) && !slices.Contains([]string{"agent-forwarding", "port-forwarding", "pty", "user-rc", "X11-forwarding"}, name) {
-			t.Fatalf("%q: unknown option %s", text, o.Name)
+	want := make([]authorizedkeys.Option, len(options))
+	for i, o := range options {
+		want[i] = authorizedkeys.Option{Name: strings.ToLower(o.Name), Value: o.Value, HasValue: o.HasValue}
+		if slices.Contains([]string{"cert-authority", "principals", "environment", "tunnel"}, want[i].Name) {
+			t.Fatalf("%q: expected no option %s", text, o.Name)
 		}
+	}
+	if !slices.Equal(line.Options, want) {
+		t.Fatalf("%+v becomes %q, and that %+v", options, text, line.Options)
 	}
 }
 
@@ -167,7 +159,9 @@ func FuzzParseConfig(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := policy.ParseConfig("config.yml", data)
+		var c *policy.Config
+		var err error
+		allocation.Check(t, len(data), func() { c, err = policy.ParseConfig("config.yml", data) })
 		if (c == nil) == (err == nil) {
 			t.Fatalf("%q: got %+v, %v", data, c, err)
 		}

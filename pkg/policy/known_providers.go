@@ -12,7 +12,7 @@ type KnownProvider struct {
 // KnownProviders are the presets, in the order in which people are offered them.
 func KnownProviders() []KnownProvider {
 	return []KnownProvider{
-		{
+		{ //nolint:gosec // a client ID is no secret
 			Aliases:  []string{"google"},
 			Issuer:   "https://accounts.google.com",
 			ClientID: "206584157355-7cbe4s640tvm7naoludob4ut1emii7sf.apps.googleusercontent.com",

@@ -216,6 +216,7 @@ func checkPermitListen(s string) error {
 }
 
 func checkForward(s string, patterns bool) error {
+	const longest = 253 // of a host name in DNS; sshd passes over a line with one that no getnameinfo(3) could give
 	host, port := "", ""
 	if rest, bracketed := strings.CutPrefix(s, "["); bracketed {
 		var closed bool
@@ -232,7 +233,7 @@ func checkForward(s string, patterns bool) error {
 		wildcard := c == '*' || c == '?'
 		return wildcard && !patterns || !wildcard && !isHostRune(c)
 	}
-	if host == "" || strings.ContainsFunc(host, bad) {
+	if host == "" || len(host) > longest || strings.ContainsFunc(host, bad) {
 		return fmt.Errorf("expected host:port, got %s", quoteShort(s))
 	}
 	return checkPort(port)

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"strings"
 	"testing"
 
 	"opkssh/pkg/policy"
@@ -44,6 +45,7 @@ func TestOptions(t *testing.T) {
 		`from="10.0.0.1/8"`: "", `from="10.0.0.0/33"`: "", `from="10.0.0/8"`: "", `from="example.com/8"`: "", `from="a\"b"`: "", `from="a%b"`: "",
 		`expiry-time="2030"`: "", `expiry-time="20301301"`: "", `expiry-time="2030123124"`: "", `expiry-time="203012312460"`: "",
 		`expiry-time="20301231z"`: "", `expiry-time="20301231ZZ"`: "", `expiry-time="Z"`: "", `expiry-time="2030-12-31"`: "", `expiry-time="always"`: "",
+		`permitopen="` + strings.Repeat("a", 254) + `:80"`: "",
 		`permitopen="80"`: "", `permitopen="host"`: "", `permitopen=":80"`: "", `permitopen="host:0"`: "", `permitopen="host:65536"`: "",
 		`permitopen="host:http"`: "", `permitopen="*:80"`: "", `permitopen="::1:80"`: "", `permitopen="[::1]"`: "", `permitopen="[host]:80"`: "", `permitopen="[127.0.0.1]:80"`: "", `permitopen="[::1:80"`: "",
 		`permitopen="[fe80::1%eth0]:80"`: "", `permitopen="h:80,i:80"`: "", `permitopen="h:-1"`: "", `permitopen="h:+1"`: "", `permitopen="[::1]:"`: "",

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"opkssh/integration/allocation"
 	"opkssh/pkg/policy"
 )
 
@@ -79,7 +80,9 @@ func FuzzParsePlugin(f *testing.F) {
 	f.Add([]byte("name: p\ncommand: /p 'a b'\nmode: require\n"))
 	f.Add([]byte("{name: p, command: /p, mode: [x]}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := policy.ParsePlugin("p.yml", data)
+		var p *policy.Plugin
+		var err error
+		allocation.Check(t, len(data), func() { p, err = policy.ParsePlugin("p.yml", data) })
 		var ce *policy.ConfigError
 		switch {
 		case err != nil && (p != nil || !errors.As(err, &ce)):

@@ -136,7 +136,7 @@ func SplitCommand(command string) ([]string, error) {
 
 // quoteWord writes a word so that next reads it back.
 func quoteWord(text string) string {
-	if text != "" && text[0] != '#' && !strings.ContainsAny(text, " '\"\\") {
+	if text != "" && text[0] != '#' && !strings.ContainsAny(text, " \t'\"\\") {
 		return text
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"

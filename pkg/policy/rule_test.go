@@ -188,6 +188,8 @@ func TestNewRule(t *testing.T) {
 		{"alice\nroot", "alice@example.com", op, "", false},
 		{"alice", "a\nroot b@example.com", op, "", false},
 		{"alice", "alice@example.com", op + "\n", "", false},
+		{"\talice", "alice@example.com", op, "", false},
+		{"alice\talice@example.com", op, "", "restrict", false},
 	} {
 		rule, err := policy.NewRule(test.principal, test.identity, test.issuer, test.options)
 		if (err == nil) != test.ok {

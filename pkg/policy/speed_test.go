@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"opkssh/pkg/pktoken/pktokentest"
 	"opkssh/pkg/policy"
 )
 
@@ -40,6 +41,23 @@ func BenchmarkParseRules(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		policy.ParseRules("auth_id", data)
+	}
+}
+
+// BenchmarkDecide goes by the last of 100 rules for the same user.
+func BenchmarkDecide(b *testing.B) {
+	v := pktokentest.NewIssuer(b, op, "ES256").Verified(b, pktokentest.UserKey(b), claims())
+	rows := make([]string, 100)
+	for i := range rows {
+		rows[i] = fmt.Sprintf("root person%d@example.com %s", i, op)
+	}
+	rows[len(rows)-1] = "root alice@example.com " + op
+	p := &policy.Policy{System: rulesOf(b, rows...)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := p.Decide(v, policy.Request{User: "root"}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

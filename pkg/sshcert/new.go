@@ -12,9 +12,12 @@ import (
 	"opkssh/pkg/pktoken"
 )
 
-// MaxToken is the longest PK token that goes into a certificate, in bytes. sshd hands the certificate to the verifier as one
-// argument, for which Linux has room for 128 KiB.
+// MaxToken is the longest PK token that goes into a certificate, in bytes.
 const MaxToken = 64 << 10
+
+// MaxCertificate is the longest certificate, in bytes. sshd hands it to the verifier in base64 as one argument, for which Linux has
+// room for 128 KiB with its end (execve(2)). A longer one sshd refuses, and logs the beginning of it.
+const MaxCertificate = (128<<10 - 1) / 4 * 3
 
 // Template is what the user chooses of a certificate.
 type Template struct {
@@ -63,12 +66,23 @@ func New(random io.Reader, user ssh.Signer, token *pktoken.Token, template Templ
 		}},
 	}
 	if !template.ValidBefore.IsZero() {
-		cert.ValidBefore = uint64(template.ValidBefore.Unix())
+		end := template.ValidBefore.Unix()
+		if end < 0 {
+			// A certificate's times are unsigned: this one would be far in the future.
+			return nil, fmt.Errorf("expected an end after 1970, got %s", template.ValidBefore.UTC().Format(time.RFC3339))
+		}
+		cert.ValidBefore = uint64(end)
 	}
 	if template.AccessToken != "" {
 		cert.Extensions[ExtensionAccessToken] = template.AccessToken
 	}
-	return cert, cert.SignCert(random, user)
+	if err := cert.SignCert(random, user); err != nil {
+		return nil, err
+	}
+	if size := len(cert.Marshal()); size > MaxCertificate {
+		return nil, fmt.Errorf("the certificate has %d bytes, and sshd has room for %d: leave out the access token, or some principals", size, MaxCertificate)
+	}
+	return cert, nil
 }
 
 // equalKeys compares an SSH key with a key of package crypto by their wire format (RFC 4253 §6.6).

@@ -409,26 +409,3 @@ func TestVectors(t *testing.T) {
 		})
 	}
 }
-
-func FuzzCertificateToLine(f *testing.F) {
-	fx := alice(f)
-	f.Add(fx.cert.Marshal(), "root")
-	f.Add(fx.signer.PublicKey().Marshal(), "root")
-	f.Fuzz(func(t *testing.T, wire []byte, user string) {
-		key, err := ssh.ParsePublicKey(wire)
-		if err != nil {
-			return
-		}
-		c, err := sshcert.FromKey(key)
-		if err != nil {
-			return
-		}
-		line, err := sshcert.AuthorizedKeysLine(c, nil)
-		if err == nil && strings.ContainsAny(line, "\r\n\x00") {
-			t.Errorf("line %q", line)
-		}
-		if err := c.Check(fx.verified, user, time.Now()); err == nil && line == "" {
-			t.Error("accepted without a line")
-		}
-	})
-}

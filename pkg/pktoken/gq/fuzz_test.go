@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"testing"
 
+	"opkssh/integration/allocation"
 	"opkssh/pkg/pktoken/gq"
 )
 
@@ -25,7 +26,8 @@ func FuzzVerify(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, n []byte, e int, proof, signed, message []byte) {
 		key := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: e}
-		err := gq.Verify(key, proof, signed, message)
+		var err error
+		allocation.Check(t, len(n)+len(proof)+len(signed)+len(message), func() { err = gq.Verify(key, proof, signed, message) })
 		switch {
 		case err == nil:
 			if !refVerify(key, proof, signed, message) {
