@@ -2,12 +2,16 @@ package integration
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"opkssh/pkg/policy"
+	"opkssh/policies"
 )
 
 // nixModule evaluates policies/nixos/module.nix with as much of nixpkgs as it uses. Options have no defaults here.
@@ -94,7 +98,31 @@ func TestNixOSModule(t *testing.T) {
 	if got := system.Services.OpenSSH; got.AuthorizedKeysCommand != "/etc/ssh/opkssh-verifier verify %u %k %t" || got.AuthorizedKeysCommandUser != "opksshuser" {
 		t.Errorf("sshd: got %+v", got)
 	}
-	if got := system.Systemd.Services["opkssh-keys"].ServiceConfig["ExecStart"]; got != "/etc/ssh/opkssh-verifier keys refresh --all" {
+	service := system.Systemd.Services["opkssh-keys"].ServiceConfig
+	if got := service["ExecStart"]; got != "/etc/ssh/opkssh-verifier keys refresh --all" {
 		t.Errorf("timer: got %v", got)
 	}
+	for line := range strings.Lines(policies.HostFile("opkssh-keys.service")) {
+		name, want, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if set, in := service[name]; !ok || name == "ExecStart" || !in && slices.Contains([]string{"Description", "After", "Wants"}, name) {
+			continue
+		} else if got := settingWords(set); !strings.Contains(" "+got+" ", " "+want+" ") {
+			t.Errorf("timer: expected %s=%s, as in opkssh-keys.service, got %q", name, want, got)
+		}
+	}
+}
+
+// settingWords is how NixOS writes a setting into a unit; the values of a list, which are lines there, in one line.
+func settingWords(value any) string {
+	switch v := value.(type) {
+	case bool:
+		return map[bool]string{true: "yes", false: "no"}[v]
+	case []any:
+		words := make([]string, len(v))
+		for i, word := range v {
+			words[i] = settingWords(word)
+		}
+		return strings.Join(words, " ")
+	}
+	return fmt.Sprint(value)
 }

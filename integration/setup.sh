@@ -58,6 +58,8 @@ need sqlite3 sqlite3
 need chromium chromium
 need groff groff-base
 need strace strace
+need systemd-analyze systemd
+need git git
 need dbus-daemon dbus-daemon
 need unshare util-linux
 need sudo sudo

@@ -28,7 +28,7 @@ func startBeside() (*os.File, error) {
 	ours, theirs := os.NewFile(uintptr(pair[0]), monitorName), os.NewFile(uintptr(pair[1]), monitorName)
 	defer func() { _ = theirs.Close() }()
 	attributes := &syscall.ProcAttr{Dir: "/", Env: os.Environ(), Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), theirs.Fd()}}
-	if _, err := syscall.ForkExec(program, []string{os.Args[0], monitorName}, attributes); err != nil {
+	if _, err := syscall.ForkExec(program, []string{os.Args[0], monitorName}, attributes); err != nil { //nolint:gosec // this program
 		_ = ours.Close()
 		return nil, &os.PathError{Op: "exec", Path: program, Err: err}
 	}

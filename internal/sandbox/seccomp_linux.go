@@ -25,7 +25,7 @@ var deniedCalls = []uint32{
 }
 
 // allowedFamilies are the kinds of socket that finding and asking a provider, and logging, need.
-var allowedFamilies = []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
+var allowedFamilies = [...]uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
 
 // auditArch is how the kernel calls the machine that a system call's number belongs to.
 var auditArch = map[string]uint32{
@@ -81,8 +81,8 @@ func filter(arch uint32) ([]bpf.RawInstruction, error) {
 		refuse,
 		argument(firstArgument),
 	)
-	for i, family := range allowedFamilies {
-		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: family, SkipTrue: uint8(len(allowedFamilies) - i)})
+	for i := range uint8(len(allowedFamilies)) {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: allowedFamilies[i], SkipTrue: uint8(len(allowedFamilies)) - i})
 	}
 	return bpf.Assemble(append(program, refuse, bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}))
 }
@@ -108,9 +108,10 @@ func enterSeccomp() error {
 	for i, r := range raw {
 		instructions[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
 	}
-	program := unix.SockFprog{Len: uint16(len(instructions)), Filter: &instructions[0]}
+	program := unix.SockFprog{Len: uint16(len(instructions)), Filter: &instructions[0]} //nolint:gosec // some hundred
 	// TSYNC gives every thread the filter, and no_new_privs with it.
-	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
+		uintptr(unsafe.Pointer(&program))) //nolint:gosec // as seccomp(2) wants it
 	runtime.KeepAlive(instructions)
 	switch {
 	case errno != 0:
@@ -127,7 +128,7 @@ func checkSeccomp() error {
 		return errNoMachine
 	}
 	action := uint32(unix.SECCOMP_RET_ERRNO)
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action))) //nolint:gosec // as seccomp(2) wants it
 	if errors.Is(errno, unix.ENOSYS) || errors.Is(errno, unix.EINVAL) || errors.Is(errno, unix.EOPNOTSUPP) {
 		return errors.New("this kernel has no filters for system calls (Linux 4.14)")
 	}
