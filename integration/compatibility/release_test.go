@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+
 	"opkssh/integration/endtoend"
 	"opkssh/integration/process"
 )
@@ -18,12 +20,19 @@ import (
 // releases are those of Debian, oldest first.
 var releases = []string{"bullseye", "bookworm", "trixie", "sid"}
 
+// sshAlone is a release whose other clients are too old for anybody.
+const sshAlone = "bullseye"
+
+// packages have the clients besides ssh. curl brings libssh2.
+var packages = []string{"curl", "dropbear-bin", "libssh-4", "putty-tools", "python3-asyncssh", "python3-paramiko"}
+
 // release is a Debian in a folder, with its ssh, and with an sshd that asks our verifier.
 type release struct {
 	name, version string // such as OpenSSH_8.4p1
 	tree          string
 	port          int
 	server        *process.Process
+	hostKey       ssh.PublicKey
 }
 
 // mirror is where this machine's apt gets Debian from.
@@ -55,6 +64,9 @@ func bootstrap(t *testing.T, name string) *release {
 			t.Fatalf("debootstrap %s: %v (install debootstrap and debian-archive-keyring first)\n%s", name, err, out)
 		}
 	}
+	if name != sshAlone {
+		r.install(t, packages...)
+	}
 	out, err := exec.Command("chroot", r.tree, "ssh", "-V").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: ssh -V: %v\n%s", name, err, out)
@@ -62,6 +74,19 @@ func bootstrap(t *testing.T, name string) *release {
 	r.version, _, _ = strings.Cut(string(bytes.TrimSpace(out)), " ")
 	r.version = strings.TrimSuffix(r.version, ",")
 	return r
+}
+
+func (r *release) install(t *testing.T, packages ...string) {
+	t.Helper()
+	// The release's lists may be old for the clock of this machine. They are signed all the same.
+	const script = `dpkg --status "$@" >/dev/null 2>&1 || {
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -q -o Acquire::Check-Valid-Until=false update
+	apt-get -q -y --no-install-recommends install "$@"
+}`
+	if out, err := exec.Command("chroot", append([]string{r.tree, "sh", "-euc", script, "sh"}, packages...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: packages: %v\n%s", r.name, err, out)
+	}
 }
 
 // before says whether the release's OpenSSH is older than this version.
@@ -100,9 +125,14 @@ install -d -m 0700 -o opksshuser -g opksshuser /var/cache/opkssh
 install -d -m 0755 /run/sshd /etc/opk
 rm -f /etc/ssh/ssh_host_ed25519_key*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+install -m 0600 -o alice /dev/null /home/alice/name
+echo alice >/home/alice/name
 `
 
-// serve starts the release's sshd in mounts of its own. config has the files of /etc/opk.
+// agentSocket is where the release's ssh-agent listens.
+const agentSocket = "run/agent"
+
+// serve starts the release's sshd and ssh-agent in mounts of their own. config has the files of /etc/opk.
 func (r *release) serve(t *testing.T, config map[string]string) {
 	t.Helper()
 	if out, err := exec.Command("chroot", r.tree, "sh", "-euc", accounts).CombinedOutput(); err != nil {
@@ -127,6 +157,7 @@ UsePAM no
 UseDNS no
 AuthenticationMethods publickey
 PasswordAuthentication no
+Subsystem sftp internal-sftp
 MaxStartups 1000
 `, r.port)
 	// Since OpenSSH 9.8, refusals lock an address out for a while.
@@ -134,15 +165,28 @@ MaxStartups 1000
 		sshdConfig += "PerSourcePenalties no\n"
 	}
 	r.write(t, "etc/ssh/sshd_config", sshdConfig, 0o644)
-	const start = `mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && exec chroot "$1" /usr/sbin/sshd -D -e`
+	const start = `mount -t proc proc "$1/proc"
+mount --rbind /dev "$1/dev"
+rm -f "$1/$2"
+chroot "$1" ssh-agent -a "/$2" >/dev/null
+exec chroot "$1" /usr/sbin/sshd -D -e`
 	r.server = process.Start(t, exec.Command("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
-		"sh", "-c", start, "sh", r.tree))
+		"sh", "-euc", start, "sh", r.tree, agentSocket))
 	r.server.WaitLog(t, fmt.Sprintf("Server listening on 127.0.0.1 port %d", r.port))
+	line, err := os.ReadFile(r.path("etc/ssh/ssh_host_ed25519_key.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.hostKey, _, _, _, err = ssh.ParseAuthorizedKey(line); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (r *release) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port)) }
 
 // within runs a program of the release, where its sshd runs.
 func (r *release) within(args ...string) *exec.Cmd {
-	return exec.Command("nsenter", append([]string{"--mount", "--target", strconv.Itoa(r.server.PID), "chroot", r.tree}, args...)...)
+	cmd := exec.Command("nsenter", append([]string{"--mount", "--target", strconv.Itoa(r.server.PID), "chroot", r.tree}, args...)...)
+	cmd.Env = []string{"HOME=/root", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	return cmd
 }
