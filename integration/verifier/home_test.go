@@ -11,25 +11,26 @@ import (
 	"opkssh/integration/issuer"
 )
 
-// TestCostOfHomeRules: what a login looks up, and that nobody makes it do so who has no valid token, or no need.
+// TestCostOfHomeRules: what a login looks up, and that nobody makes it ask other programs who has no valid token, or no need.
 func TestCostOfHomeRules(t *testing.T) {
-	type calls struct{ passwd, programs int }
+	type calls struct{ passwd, monitors, programs int }
 	tests := []struct {
 		name, user string
 		config     string
 		prepare    func(t *testing.T, h *host, id *issuer.Identity)
 		want       calls
 	}{
-		{"local user", "daemon", "", nil, calls{passwd: 1}},
-		{"unknown user", "nobody-of-that-name", "", nil, calls{passwd: 1, programs: 1}}, // getent
+		{"local user", "daemon", "", nil, calls{passwd: 2}},
+		{"unknown user", "nobody-of-that-name", "", nil, calls{passwd: 2, monitors: 1, programs: 1}}, // getent
 		{"no name of a user", "--help", "", nil, calls{}},
-		{"a system rule lets in", "alice", "", nil, calls{}},
+		{"a system rule lets in", "root", "", nil, calls{passwd: 1}},
+		{"a system rule lets an unknown user in", "alice", "", nil, calls{passwd: 1, monitors: 1}},
 		{"switched off", "nobody-of-that-name", "home_policy: false\n", nil, calls{}},
-		{"denied", "nobody-of-that-name", "deny_emails: [alice@example.com]\n", nil, calls{}},
-		{"unknown issuer", "nobody-of-that-name", "", func(t *testing.T, h *host, _ *issuer.Identity) { h.write(t, "providers", "") }, calls{}},
+		{"denied", "nobody-of-that-name", "deny_emails: [alice@example.com]\n", nil, calls{passwd: 1, monitors: 1}},
+		{"unknown issuer", "nobody-of-that-name", "", func(t *testing.T, h *host, _ *issuer.Identity) { h.write(t, "providers", "") }, calls{passwd: 1, monitors: 1}},
 		{"forged certificate", "nobody-of-that-name", "", func(_ *testing.T, _ *host, id *issuer.Identity) {
 			id.Certificate.Signature.Blob[8] ^= 1
-		}, calls{}},
+		}, calls{passwd: 1, monitors: 1}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -50,7 +51,9 @@ func TestCostOfHomeRules(t *testing.T) {
 				process, call, _ := strings.Cut(line, " ")
 				call = strings.TrimSpace(call)
 				switch {
-				case strings.HasPrefix(call, "execve(") && !strings.Contains(call, endtoend.Verifier(t)): // which starts itself once more
+				case strings.HasPrefix(call, "execve(") && strings.Contains(call, `", "monitor"]`):
+					got.monitors++
+				case strings.HasPrefix(call, "execve(") && !strings.Contains(call, endtoend.Verifier(t)):
 					got.programs++
 					program = process // what it opens is its own affair
 				case strings.Contains(call, `"/etc/passwd"`) && process != program:

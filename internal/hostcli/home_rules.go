@@ -56,6 +56,20 @@ func readHome(ctx context.Context, user string) (*hostfiles.File, error) {
 	return file, err
 }
 
+// homeTakesProgram is whether [readHome] may start a program for a user: getent for one who is not in /etc/passwd, sudo where the
+// home folder is closed to this process.
+func homeTakesProgram(user string) bool {
+	account, err := hostfiles.LookupLocalAccount(user)
+	if errors.Is(err, hostfiles.ErrUserName) {
+		return false
+	}
+	if err == nil {
+		_, err = hostfiles.ReadHome(account)
+		return errors.Is(err, fs.ErrPermission)
+	}
+	return true
+}
+
 // readHomeThroughSudo runs this very program, which has readhome whatever its name is.
 func readHomeThroughSudo(ctx context.Context, account *hostfiles.Account) (*hostfiles.File, error) {
 	program, err := os.Executable()

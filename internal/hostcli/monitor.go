@@ -35,28 +35,23 @@ type monitorAnswer struct {
 
 // monitor is the connection to it. It implements [plugin.Runner], and may be used by one goroutine.
 type monitor struct {
-	started chan struct{}
 	conn    *os.File
 	answers *json.Decoder
 	err     error // why there is none, or no more
 }
 
-// startMonitor starts one and goes on meanwhile. Without one, every call fails.
+// startMonitor starts one. Without one, every call fails.
 func startMonitor(setup monitorSetup) *monitor {
-	m := &monitor{started: make(chan struct{})}
-	go func() {
-		defer close(m.started)
-		if m.conn, m.err = startBeside(); m.err == nil {
-			m.answers = json.NewDecoder(m.conn)
-			m.err = json.NewEncoder(m.conn).Encode(setup)
-		}
-	}()
+	m := &monitor{}
+	if m.conn, m.err = startBeside(); m.err == nil {
+		m.answers = json.NewDecoder(m.conn)
+		m.err = json.NewEncoder(m.conn).Encode(setup)
+	}
 	return m
 }
 
 // call asks, and waits for the answer while ctx lasts. After an error the connection is of no use any more.
 func (m *monitor) call(ctx context.Context, c monitorCall) (*monitorAnswer, error) {
-	<-m.started
 	if m.err != nil {
 		return nil, fmt.Errorf("monitor: %w", m.err)
 	}

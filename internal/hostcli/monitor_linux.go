@@ -27,7 +27,9 @@ func startBeside() (*os.File, error) {
 	}
 	ours, theirs := os.NewFile(uintptr(pair[0]), monitorName), os.NewFile(uintptr(pair[1]), monitorName)
 	defer func() { _ = theirs.Close() }()
-	attributes := &syscall.ProcAttr{Dir: "/", Env: os.Environ(), Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), theirs.Fd()}}
+	// It waits most of the time, and should not take processors from us.
+	environment := append(os.Environ(), "GOMAXPROCS=1")
+	attributes := &syscall.ProcAttr{Dir: "/", Env: environment, Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), theirs.Fd()}}
 	if _, err := syscall.ForkExec(program, []string{os.Args[0], monitorName}, attributes); err != nil { //nolint:gosec // this program
 		_ = ours.Close()
 		return nil, &os.PathError{Op: "exec", Path: program, Err: err}

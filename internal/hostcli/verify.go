@@ -153,14 +153,10 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 	}
 	plugins := newHostPlugins(options.configDir, config, arguments, log, alarm)
 	source := &hostSource{folder: options.configDir, config: config, log: log}
-	var confined *confinement
-	if config.Sandbox {
-		confined = newConfinement(config, arguments.user, source, plugins)
-	}
 	var read readSource
 	read.configuration, read.err = source.Configuration(ctx, arguments.user)
-	if confined != nil {
-		confined.enter(read.configuration, cache, log)
+	if config.Sandbox {
+		confine(arguments.user, source, plugins, read.configuration, cache)
 	}
 	authenticator := &sshauth.Authenticator{Source: &read, Keys: cache, Userinfo: cache, Judge: plugins}
 	grant, err := authenticator.Authorize(ctx, arguments.user, key)

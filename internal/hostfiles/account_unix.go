@@ -28,6 +28,14 @@ func LookupAccount(ctx context.Context, name string) (*Account, error) {
 	return hostUsers.lookup(ctx, name)
 }
 
+// LookupLocalAccount is [LookupAccount] without getent: of /etc/passwd alone.
+func LookupLocalAccount(name string) (*Account, error) {
+	if err := checkUserName(name); err != nil {
+		return nil, err
+	}
+	return hostUsers.lookupLocal(name)
+}
+
 func (u userDatabase) lookup(ctx context.Context, name string) (*Account, error) {
 	if err := checkUserName(name); err != nil {
 		return nil, err

@@ -91,14 +91,8 @@ var errNoMachine = fmt.Errorf("no filter for %s", runtime.GOARCH)
 
 // enterSeccomp sets no_new_privs, too, for all threads.
 func enterSeccomp() error {
-	// Only a thread with no_new_privs may ask for a filter.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
-	}
 	if err := checkSeccomp(); err != nil {
-		return nil //nolint:nilerr // Missing tells
+		return setNoNewPrivileges() // Missing tells the rest
 	}
 	raw, err := filter(auditArch[runtime.GOARCH])
 	if err != nil {
@@ -109,17 +103,30 @@ func enterSeccomp() error {
 		instructions[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
 	}
 	program := unix.SockFprog{Len: uint16(len(instructions)), Filter: &instructions[0]} //nolint:gosec // some hundred
-	// TSYNC gives every thread the filter, and no_new_privs with it.
-	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
-		uintptr(unsafe.Pointer(&program))) //nolint:gosec // as seccomp(2) wants it
-	runtime.KeepAlive(instructions)
-	switch {
-	case errno != 0:
-		return os.NewSyscallError("seccomp", errno)
-	case thread != 0:
-		return fmt.Errorf("seccomp: thread %d has a filter of its own", thread)
+	defer runtime.KeepAlive(instructions)
+	for attempt := 0; ; attempt++ {
+		if err := setNoNewPrivileges(); err != nil {
+			return err
+		}
+		// TSYNC gives every thread the filter, and no_new_privs with it.
+		thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
+			uintptr(unsafe.Pointer(&program))) //nolint:gosec // as seccomp(2) wants it
+		switch {
+		case errno == unix.EACCES && attempt < 100:
+			// Go has moved us to another thread meanwhile, which has no_new_privs not yet.
+		case errno != 0:
+			return os.NewSyscallError("seccomp", errno)
+		case thread != 0:
+			return fmt.Errorf("seccomp: thread %d has a filter of its own", thread)
+		default:
+			return nil
+		}
 	}
-	return nil
+}
+
+// setNoNewPrivileges is for the calling thread.
+func setNoNewPrivileges() error {
+	return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 }
 
 // checkSeccomp says why there can be no filter.
