@@ -25,6 +25,9 @@ func accountID(t testing.TB, name string) int {
 	return firstID + i
 }
 
+// IsAccount is whether a user ID is that of one of Accounts, or of CommandUser, on any host.
+func IsAccount(uid int) bool { return uid >= firstID && uid <= firstID+len(Accounts) }
+
 // writeAccounts writes passwd, group and shadow into dir: those of this machine, without its passwords, and the accounts of the host.
 func writeAccounts(t testing.TB, dir string) {
 	t.Helper()
