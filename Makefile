@@ -89,6 +89,7 @@ $(TOOLS)/$(GOVULNCHECK):
 
 unit:
 	$(GO) test -race $(UNIT)
+	$(GO) test -run Allocation $(UNIT)
 	$(AS_ROOT) $(GO) test -race $(AS_ROOT_TOO)
 
 # Everything builds, and what people run vets, with its tests.
