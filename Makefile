@@ -34,7 +34,8 @@ build:
 
 # The same commit and the same Go give the same bytes. What of the caller's settings would change them is set here.
 release:
-	@test -z "$$(git status --porcelain)" || { echo "make release: expected a clean checkout, found changes or new files: commit them, or see git status" >&2; exit 1; }
+	@changes=$$(git status --porcelain) || { echo "make release: expected a git checkout: the programs carry its version" >&2; exit 1; }; \
+	test -z "$$changes" || { echo "make release: expected a clean checkout, found changes or new files: commit them, or see git status" >&2; exit 1; }
 	@rm -rf bin/release && mkdir -p bin/release
 	@for target in $(TARGETS); do \
 		echo "release: $$target"; \

@@ -102,7 +102,7 @@ without a rule never gets in. These versions log in:
 
 // The commands are those that the test runs.
 const recipes = `
-- **ssh**, **Paramiko**, **AsyncSSH** and **libssh** need nothing: they find ` + "`~/.ssh/id_ecdsa` or `~/.ssh/id_ed25519`" + `, and the
+- **ssh**, **Paramiko**, **AsyncSSH** and **libssh** (from 0.11 on) need nothing: they find ` + "`~/.ssh/id_ecdsa` or `~/.ssh/id_ed25519`" + `, and the
   certificate beside it, by themselves.
 - **PuTTY** has a format of its own for both. Convert after each ` + "`opkssh login`" + `, or use an agent:
 
@@ -114,7 +114,8 @@ const recipes = `
       ` + curlWithFiles + `
 
 - **Dropbear** offers the key without its certificate, which hosts refuse.
-- The agent was OpenSSH's, with the certificate and no plain key: see [the ssh-agent](agent.md).
+- The agent was OpenSSH's, with the certificate and no plain key: see [the ssh-agent](agent.md). Where the table says **not**, use files.
+- An empty cell has not been tried.
 
 ## Certificates without principals
 

@@ -16,7 +16,9 @@ func pages() map[string]string {
 	hostCommands := hostcli.Commands()
 	var shared []string
 	for _, c := range hostCommands {
-		shared = append(shared, c.Name())
+		if !c.Hidden {
+			shared = append(shared, c.Name())
+		}
 	}
 	opkssh := &page{}
 	opkssh.head(usercli.Commands(hostCommands...), "OPKSSH", func(c *cobra.Command) bool { return !slices.Contains(shared, c.Name()) })

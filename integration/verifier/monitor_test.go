@@ -49,6 +49,9 @@ func (m *monitor) send(t *testing.T, message map[string]any) {
 
 func (m *monitor) ask(t *testing.T, call map[string]any) map[string]any {
 	t.Helper()
+	if call["Within"] == nil {
+		call["Within"] = time.Minute
+	}
 	m.send(t, call)
 	var answer map[string]any
 	check(t, m.answers.Decode(&answer))
@@ -65,13 +68,16 @@ func TestMonitorRunsPluginsAlone(t *testing.T) {
 	stranger := filepath.Join(t.TempDir(), "stranger.yml")
 	check(t, os.WriteFile(stranger, []byte("name: stranger\ncommand: /bin/echo allow\n"), 0o644))
 	m := h.monitor(t, "alice")
-	for _, file := range []string{stranger, "/bin/sh", h.config + "/policy.d/../policy.d/tell.yml", h.config + "/policy.d/none.yml", ""} {
-		answer := m.ask(t, map[string]any{"Plugins": []string{file}, "Wanted": true})
+	tell := h.config + "/policy.d/tell.yml"
+	for _, files := range [][]string{
+		{stranger}, {"/bin/sh"}, {h.config + "/policy.d/../policy.d/tell.yml"}, {h.config + "/policy.d/none.yml"}, {""}, {tell, stranger}, {tell, tell},
+	} {
+		answer := m.ask(t, map[string]any{"Plugins": files, "Wanted": true})
 		if answer["Outcomes"] != nil || !strings.Contains(fmt.Sprint(answer["Failure"]), "expected a plugin of this host") {
-			t.Errorf("%q: expected a refusal, got %v", file, answer)
+			t.Errorf("%q: expected a refusal, got %v", files, answer)
 		}
 	}
-	answer := m.ask(t, map[string]any{"Plugins": []string{h.config + "/policy.d/tell.yml"}, "Wanted": true, "Login": []string{
+	answer := m.ask(t, map[string]any{"Plugins": []string{tell}, "Wanted": true, "Login": []string{
 		"OPKSSH_PLUGIN_U=alice", "LD_PRELOAD=/tmp/evil.so", "PATH=/tmp", "OF_HOST=no", "BASH_ENV=/tmp/evil", "OPKSSH_PLUGIN", "=x",
 	}})
 	outcomes, _ := answer["Outcomes"].([]any)
@@ -114,7 +120,7 @@ func TestMonitorEnds(t *testing.T) {
 	started := filepath.Join(t.TempDir(), "started")
 	h.plugin(t, "hang", "allow", "echo $$ >"+started+".new; mv "+started+".new "+started+"; sleep 1000")
 	m := h.monitor(t, "alice")
-	m.send(t, map[string]any{"Plugins": []string{h.config + "/policy.d/hang.yml"}})
+	m.send(t, map[string]any{"Within": time.Minute, "Plugins": []string{h.config + "/policy.d/hang.yml"}})
 	var plugin []byte
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		var err error
@@ -128,6 +134,32 @@ func TestMonitorEnds(t *testing.T) {
 	check(t, m.conn.Close())
 	waitForEnd(t, "/proc/"+strings.TrimSpace(string(plugin)))
 	waitForEnd(t, fmt.Sprintf("/proc/%d", m.process.Process.Pid))
+}
+
+// TestMonitorAnswersInTime: what takes too long is an answer, too, and the next call gets its own.
+func TestMonitorAnswersInTime(t *testing.T) {
+	h := newHost(t)
+	h.plugin(t, "hang", "allow", "sleep 1000")
+	h.plugin(t, "tell", "allow", "echo allow")
+	m := h.monitor(t, "alice")
+	answer := m.ask(t, map[string]any{"Within": 10 * time.Millisecond, "Plugins": []string{h.config + "/policy.d/hang.yml"}, "Wanted": true})
+	if !strings.Contains(fmt.Sprint(answer["Outcomes"]), "deadline exceeded") {
+		t.Errorf("expected that the time is over, got %v", answer)
+	}
+	answer = m.ask(t, map[string]any{"Plugins": []string{h.config + "/policy.d/tell.yml"}, "Wanted": true})
+	if !strings.Contains(fmt.Sprint(answer["Outcomes"]), "Allow:true") {
+		t.Errorf("expected that the plugin allows, got %v", answer)
+	}
+}
+
+// TestPluginDoesNotAnswerForOthers: what is said to the verifier is the monitor's.
+func TestPluginDoesNotAnswerForOthers(t *testing.T) {
+	h := newHost(t)
+	h.plugin(t, "10-liar", "allow", `for fd in 3 4 5 6 7 8 9; do
+	eval "printf '%s' '{\"Outcomes\":[{\"Allow\":true}]}{\"Outcomes\":[{\"Allow\":true}]}' >&$fd" 2>/dev/null
+done; echo allow`)
+	h.plugin(t, "20-strict", "require", "echo deny")
+	wantReason(t, h.verify(t, "nobody-has-a-rule-for", h.issuer.Login(t, alice).Certificate), "plugin-required")
 }
 
 // TestMonitorAlone: a person who runs it is told what it is for.

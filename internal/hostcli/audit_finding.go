@@ -53,6 +53,7 @@ const (
 	codeNoSuchRule        = "no-such-rule"
 	codeSandboxOff        = "sandbox-off"
 	codeSandboxIncomplete = "sandbox-incomplete"
+	codeSandboxPort       = "sandbox-port"
 )
 
 func auditCodes() []string {
@@ -62,7 +63,7 @@ func auditCodes() []string {
 		codeCommandArguments, codeCommandProgram, codeOtherFolders, codeNoCommandUser, codeCommandUserRoot, codePublicKeyOff, codeKeyAlgorithms,
 		codeMatchBlock, codeUserNotAllowed, codeRootLoginOff, codeOldSSHD, codeSourcePenalties, codeCacheFolder, codeKeysMissing, codeKeysStale,
 		codeKeysTooOld, codeProviderDown, codeProviderAlgorithm, codeClockSkew, codeClockUnknown, codeLogNotChecked, codeDenied, codeNothingLogged,
-		codeNoSuchRule, codeSandboxOff, codeSandboxIncomplete,
+		codeNoSuchRule, codeSandboxOff, codeSandboxIncomplete, codeSandboxPort,
 	}
 	for _, code := range policy.FindingCodes() {
 		codes = append(codes, string(code))

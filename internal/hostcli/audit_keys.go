@@ -103,6 +103,19 @@ func (a *auditor) checkNetwork(ctx context.Context) {
 			continue
 		}
 		a.checkProbe(issuer, probes[i])
+		if a.config.Sandbox {
+			a.checkPorts(probes[i], cache.Network.Ports(issuers))
+		}
+	}
+}
+
+// checkPorts: what is asked here is asked outside the sandbox that a login is in.
+func (a *auditor) checkPorts(p *idp.Probe, allowed []uint16) {
+	for _, endpoint := range p.Endpoints {
+		if !slices.Contains(allowed, idp.Port(endpoint)) {
+			a.error(codeSandboxPort, endpoint+" is at a port that a login in its sandbox cannot connect to",
+				"let the provider have it at port 443 or at the issuer's own, or in config.yml: sandbox: false")
+		}
 	}
 }
 

@@ -15,11 +15,12 @@ import (
 // is what sshd itself does for each key that anybody offers.
 //
 // A host whose kernel cannot do all of that lets people in all the same: nobody is mistaken for somebody else by it.
-// configuration may be nil.
-func confine(user string, source *hostSource, plugins *hostPlugins, configuration *sshauth.Configuration, cache *idp.Cache) {
+// configuration may be nil. So may the monitor.
+func confine(user string, source *hostSource, plugins *hostPlugins, configuration *sshauth.Configuration, cache *idp.Cache) *monitor {
+	var beside *monitor
 	if plugins.any() || source.config.HomePolicy && homeTakesProgram(user) {
-		monitor := startMonitor(monitorSetup{ConfigDir: source.folder, User: user})
-		source.readHome, plugins.plugins.Runner = monitor.readHome, monitor
+		beside = startMonitor(monitorSetup{ConfigDir: source.folder, User: user})
+		source.readHome, plugins.plugins.Runner = beside.readHome, beside
 	}
 	var issuers []string
 	if configuration != nil {
@@ -36,6 +37,7 @@ func confine(user string, source *hostSource, plugins *hostPlugins, configuratio
 	if err := sandbox.Enter(limits); err != nil {
 		source.log.Warn("sandbox not complete", "detail", err.Error())
 	}
+	return beside
 }
 
 // readSource is a configuration that has been read: implements [sshauth.Source].

@@ -32,9 +32,9 @@ func openLog(to string, stderr io.Writer) sink {
 		if _, err := os.Stat(syslogSocket); err != nil {
 			return stderrSink{stderr}
 		}
-		return &fallbackSink{to: &syslogSink{}, fallback: stderr, name: syslogSocket}
+		return &fallbackSink{to: openSyslogSink(), fallback: stderr, name: syslogSocket}
 	case "syslog":
-		return &fallbackSink{to: &syslogSink{}, fallback: stderr, name: syslogSocket}
+		return &fallbackSink{to: openSyslogSink(), fallback: stderr, name: syslogSocket}
 	case "stderr":
 		return stderrSink{stderr}
 	}
@@ -49,7 +49,7 @@ func (s stderrSink) write(_ slog.Level, line []byte) error {
 }
 
 // fallbackSink goes over to standard error for good when the first sink fails. It returns the first sink's error all the same:
-// sshd throws away what stands on standard error.
+// sshd without -e throws away what stands on standard error.
 type fallbackSink struct {
 	to       sink
 	fallback io.Writer
@@ -72,8 +72,17 @@ func (s *fallbackSink) write(level slog.Level, line []byte) error {
 	return s.failed
 }
 
-// syslogSink sends one datagram a line to the local syslog or journal (RFC 3164, as syslog(3) writes it).
-type syslogSink struct{ conn net.Conn }
+// syslogSink sends one datagram a line to the local syslog or journal (RFC 3164, as syslog(3) writes it). It is connected at once:
+// in a sandbox it would be too late.
+type syslogSink struct {
+	conn net.Conn
+	err  error // why it is not connected
+}
+
+func openSyslogSink() *syslogSink {
+	conn, err := net.DialTimeout("unixgram", syslogSocket, syslogTimeout)
+	return &syslogSink{conn, err}
+}
 
 // authpriv is the facility LOG_AUTHPRIV of syslog(3).
 const authpriv = 10 << 3
@@ -92,12 +101,8 @@ func severity(level slog.Level) int {
 }
 
 func (s *syslogSink) write(level slog.Level, line []byte) error {
-	if s.conn == nil {
-		conn, err := net.DialTimeout("unixgram", syslogSocket, syslogTimeout)
-		if err != nil {
-			return err
-		}
-		s.conn = conn
+	if s.err != nil {
+		return s.err
 	}
 	if err := s.conn.SetWriteDeadline(time.Now().Add(syslogTimeout)); err != nil {
 		return err

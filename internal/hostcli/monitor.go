@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"opkssh/internal/hostfiles"
 	"opkssh/internal/plugin"
@@ -18,9 +19,10 @@ import (
 
 // monitorCall is a question to the monitor, as a line of JSON. The first line on the connection is a monitorSetup.
 type monitorCall struct {
-	Plugins []string `json:",omitempty"` // run those of these files; none: read the home rules
-	Login   []string `json:",omitempty"` // the plugins' variables
-	Wanted  bool     `json:",omitempty"` // stop at the first plugin with this answer
+	Within  time.Duration // answer by then, whatever happens
+	Plugins []string      `json:",omitempty"` // run those of these files; none: read the home rules
+	Login   []string      `json:",omitempty"` // the plugins' variables
+	Wanted  bool          `json:",omitempty"` // stop at the first plugin with this answer
 }
 
 // monitorSetup is all that the monitor learns from the verification before it enters its sandbox.
@@ -55,6 +57,12 @@ func (m *monitor) call(ctx context.Context, c monitorCall) (*monitorAnswer, erro
 	if m.err != nil {
 		return nil, fmt.Errorf("monitor: %w", m.err)
 	}
+	// The monitor ends what takes too long. Without its answer the connection is of no use for the next call.
+	const leeway = 200 * time.Millisecond
+	c.Within = monitorTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		c.Within = time.Until(deadline) - leeway
+	}
 	stop := context.AfterFunc(ctx, func() { _ = m.conn.Close() })
 	defer stop()
 	var answer monitorAnswer
@@ -66,6 +74,14 @@ func (m *monitor) call(ctx context.Context, c monitorCall) (*monitorAnswer, erro
 		return nil, fmt.Errorf("monitor: %w", errors.Join(context.Cause(ctx), m.err))
 	}
 	return &answer, nil
+}
+
+// close ends the process, which notices the end of the connection. Nobody waits for it: that would take longer than most logins, and
+// the host's first process takes it away. There may be no monitor.
+func (m *monitor) close() {
+	if m != nil && m.conn != nil {
+		_ = m.conn.Close()
+	}
 }
 
 // readHome is [readHome] of the user who logs in.

@@ -14,6 +14,7 @@ import (
 
 	"opkssh/internal/hostfiles"
 	"opkssh/internal/plugin"
+	"opkssh/internal/sandbox"
 	"opkssh/pkg/policy"
 )
 
@@ -23,8 +24,8 @@ const (
 	monitorConnection = 3
 	// monitorTimeout is longer than any login.
 	monitorTimeout = verifyTimeout + 2*pluginsTimeout
-	// maxMonitorCalls is longer than all calls of a login, in bytes: environments of programs.
-	maxMonitorCalls = 16 << 20
+	// maxMonitorCalls is longer than all calls of a login, in bytes: Linux starts no program with an environment of 2 MiB.
+	maxMonitorCalls = 6 << 20
 )
 
 func monitorCommand() *cobra.Command {
@@ -37,9 +38,14 @@ func monitorCommand() *cobra.Command {
 			if len(args) > 0 {
 				return notAlone
 			}
-			conn, err := net.FileConn(os.NewFile(monitorConnection, "connection"))
+			// FileConn makes a copy that programs do not get. The file itself would let a plugin answer for others.
+			file := os.NewFile(monitorConnection, "connection")
+			conn, err := net.FileConn(file)
 			if err != nil {
 				return notAlone
+			}
+			if err := errors.Join(file.Close(), sandbox.CloseMemory()); err != nil {
+				return err
 			}
 			alarm := time.AfterFunc(monitorTimeout, func() { os.Exit(exitRefused) })
 			defer alarm.Stop()
@@ -87,6 +93,8 @@ func serveMonitor(ctx context.Context, conn net.Conn) error {
 }
 
 func (s monitorSetup) answer(ctx context.Context, call monitorCall) *monitorAnswer {
+	ctx, cancel := context.WithTimeout(ctx, call.Within)
+	defer cancel()
 	answer := &monitorAnswer{}
 	var err error
 	if len(call.Plugins) > 0 {
@@ -128,8 +136,9 @@ func (s monitorSetup) runPlugins(ctx context.Context, call monitorCall) ([]plugi
 	plugins := make([]*policy.Plugin, len(call.Plugins))
 	for i, file := range call.Plugins {
 		if plugins[i] = ofHost[file]; plugins[i] == nil {
-			return nil, fmt.Errorf("%s: expected a plugin of this host", file)
+			return nil, fmt.Errorf("%s: expected a plugin of this host, once", file)
 		}
+		delete(ofHost, file)
 	}
 	return (&plugin.Programs{Config: config}).Run(ctx, plugins, call.Login, call.Wanted), nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	runtimedebug "runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"opkssh/internal/idp"
+	"opkssh/internal/sandbox"
 	"opkssh/pkg/policy"
 	"opkssh/pkg/sshauth"
 	"opkssh/pkg/sshcert"
@@ -99,6 +101,7 @@ const exitDecided = 0
 func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArguments, stdout, stderr io.Writer) error {
 	started := time.Now()
 	arguments.hideKey()
+	_ = sandbox.CloseMemory() // what does not work is said by sandbox.Enter
 	runtimedebug.SetGCPercent(-1)
 	runtimedebug.SetMemoryLimit(verifyMemory)
 	debug := func(format string, values ...any) {
@@ -151,15 +154,20 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 		MinRefresh: config.KeyCache.MinRefresh, Timeout: config.KeyCache.Timeout,
 		Warn: log.Warn,
 	}
+	if absolute, err := filepath.Abs(options.configDir); err == nil {
+		options.configDir = absolute // the monitor is in another folder
+	}
 	plugins := newHostPlugins(options.configDir, config, arguments, log, alarm)
 	source := &hostSource{folder: options.configDir, config: config, log: log}
 	var read readSource
 	read.configuration, read.err = source.Configuration(ctx, arguments.user)
-	if config.Sandbox {
-		confine(arguments.user, source, plugins, read.configuration, cache)
+	var beside *monitor
+	if config.Sandbox && sandbox.Supported {
+		beside = confine(arguments.user, source, plugins, read.configuration, cache)
 	}
 	authenticator := &sshauth.Authenticator{Source: &read, Keys: cache, Userinfo: cache, Judge: plugins}
 	grant, err := authenticator.Authorize(ctx, arguments.user, key)
+	beside.close()
 	var line string
 	if err == nil {
 		line, err = grant.AuthorizedKeysLine()

@@ -9,6 +9,7 @@ import (
 // Probe is a provider's answer of just now.
 type Probe struct {
 	KeyIDs     []string
+	Endpoints  []string      // that a login asks: for keys and, if there is one, for userinfo
 	Algorithms []string      // id_token_signing_alg_values_supported
 	FreshFor   time.Duration // how long the keys would be used without asking again
 	Took       time.Duration // until the discovery document was there
@@ -36,8 +37,16 @@ func (c *Cache) Probe(ctx context.Context, issuer string) (*Probe, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := document.jwksURI()
+	if err != nil {
+		return nil, err
+	}
+	endpoints := []string{keys}
+	if metadata.UserinfoEndpoint != "" {
+		endpoints = append(endpoints, metadata.UserinfoEndpoint)
+	}
 	return &Probe{
-		KeyIDs: p.keys.KeyIDs(), Algorithms: metadata.IDTokenSigningAlgValuesSupported,
+		KeyIDs: p.keys.KeyIDs(), Endpoints: endpoints, Algorithms: metadata.IDTokenSigningAlgValuesSupported,
 		FreshFor: p.freshUntil.Sub(p.fetchedAt), Took: p.answeredAt.Sub(p.fetchedAt),
 		Skew: skew(p.fetchedAt, p.answeredAt, p.clock), SkewKnown: !p.clock.IsZero(),
 	}, nil

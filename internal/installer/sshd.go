@@ -209,7 +209,7 @@ func (p *Plan) planSSHDReload(first int, reload bool) error {
 		return nil
 	}
 	if _, err := runProgram(sshd, "-t"); err != nil {
-		refusal := &Refusal{Path: sshd + " -t", Detail: "sshd would not start, without any change of ours: " + err.Error(), Hint: "mend that first"}
+		refusal := &Refusal{Path: sshd + " -t", Detail: "sshd would not start, without any change of ours: " + err.Error(), Hint: "mend that first; if sshd has not been started since boot: systemctl start ssh"}
 		if reload {
 			return refusal
 		}

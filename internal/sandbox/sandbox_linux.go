@@ -4,31 +4,59 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
+
+// Supported is whether [Enter] does anything on this system.
+const Supported = true
 
 // Enter limits the whole process, all its threads, for good:
 //
-//   - no other process of the same user can look into its memory, and no core is dumped;
+//   - memory is closed: see [CloseMemory];
+//   - root keeps no capability but the one to read files;
 //   - no new privileges: set-user-ID programs such as sudo get none (PR_SET_NO_NEW_PRIVS);
-//   - no new process, no other program, and no system call that only another kind of program makes (seccomp);
-//   - files are read only, but for Limits.Write; no file is executed; TCP connects to Limits.Connect alone, and nothing listens;
-//     no signal and no abstract socket reaches another process (Landlock).
+//   - files are read only, but for Limits.Write; no file is executed; TCP connects to Limits.Connect alone;
+//     no signal and no abstract socket reaches another process (Landlock);
+//   - of the system calls there are those that this takes: no new process, no other program, no server, no Unix socket, no owner,
+//     mode or attribute of a file (seccomp).
 //
 // Files and sockets that are open stay as they are. An older kernel takes away what it can: see [Missing]. The error is about what
 // this kernel should have done; all else is in force then.
 func Enter(limits Limits) error {
-	return errors.Join(closeMemory(), enterLandlock(limits), enterSeccomp())
+	return errors.Join(CloseMemory(), dropCapabilities(), enterLandlock(limits), enterSeccomp())
 }
 
-func closeMemory() error {
+// CloseMemory keeps other processes of the same user from looking into this one from now on, and its memory out of core files.
+func CloseMemory() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl PR_SET_DUMPABLE", err)
 	}
 	return os.NewSyscallError("setrlimit RLIMIT_CORE", unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}))
+}
+
+// dropCapabilities leaves root what reads files in folders that are closed to others: capabilities(7).
+func dropCapabilities() error {
+	if unix.Geteuid() != 0 {
+		return nil
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var held [2]unix.CapUserData
+	if err := unix.Capget(&header, &held[0]); err != nil {
+		return os.NewSyscallError("capget", err)
+	}
+	read := held[0].Permitted & (1 << unix.CAP_DAC_READ_SEARCH)
+	kept := [2]unix.CapUserData{{Effective: read, Permitted: read}}
+	//nolint:gosec // as capset(2) wants it
+	_, _, errno := psx.Syscall3(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&kept[0])), 0)
+	if errno != 0 {
+		return os.NewSyscallError("capset", errno)
+	}
+	return nil
 }
 
 const (

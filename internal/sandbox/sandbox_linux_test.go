@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package sandbox
 
 import (
@@ -14,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,14 +25,19 @@ import (
 const layerVariable = "SANDBOX_LAYER"
 
 func TestMain(m *testing.M) {
-	if layer := os.Getenv(layerVariable); layer != "" {
-		if err := makeMoves(layer); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	var err error
+	switch layer := os.Getenv(layerVariable); layer {
+	case "":
+		os.Exit(m.Run())
+	case "memory":
+		err = errors.Join(CloseMemory(), memoryIsClosed())
+	default:
+		err = makeMoves(layer)
 	}
-	os.Exit(m.Run())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // makeMoves makes each move in a folder of its own, below the current one, and prints how they ended.
@@ -60,9 +68,7 @@ func makeMoves(layer string) error {
 	}
 	ends := map[string]string{}
 	for name, m := range moves {
-		if err := os.Chdir(filepath.Join(dir, name)); err != nil {
-			return err
-		}
+		current = filepath.Join(dir, name)
 		var errno unix.Errno
 		switch err := m.move(); {
 		case err == nil:
@@ -73,10 +79,16 @@ func makeMoves(layer string) error {
 			ends[name] = err.Error()
 		}
 	}
+	if layer == "both" {
+		if err := noCapabilities(); err != nil {
+			return err
+		}
+	}
 	return json.NewEncoder(os.Stdout).Encode(ends)
 }
 
-// A move, and how it ends with each layer alone, "" where that depends on the machine. With both it ends as with the one that refuses.
+// A move, and how it ends with each layer alone, "" where that depends on the machine. With both it ends as with the one that
+// refuses, seccomp before Landlock.
 type move struct {
 	move              func() error
 	landlock, seccomp string
@@ -86,52 +98,104 @@ const (
 	done   = "done"
 	eacces = "EACCES"
 	eperm  = "EPERM"
+	enosys = "ENOSYS" // what seccomp does not let through is not there
 )
 
 var moves = map[string]move{
-	"read a file":           {func() error { _, err := os.ReadFile("outside"); return err }, done, done},
-	"list a folder":         {func() error { _, err := os.ReadDir("."); return err }, done, done},
-	"make a file":           {func() error { return os.WriteFile("new", nil, 0o600) }, eacces, done},
-	"change a file":         {func() error { return os.WriteFile("outside", nil, 0o600) }, eacces, done},
-	"cut a file":            {func() error { return os.Truncate("outside", 0) }, eacces, done},
-	"remove a file":         {func() error { return os.Remove("outside") }, eacces, done},
-	"rename a file":         {func() error { return os.Rename("outside", "elsewhere") }, eacces, done},
-	"move a file out":       {func() error { return os.Rename("cache/held", "elsewhere") }, eacces, done},
-	"move a file in":        {func() error { return os.Rename("outside", "cache/elsewhere") }, eacces, done},
-	"link a file in":        {func() error { return os.Link("outside", "cache/link") }, "EXDEV", done},
-	"make a link":           {func() error { return os.Symlink("outside", "link") }, eacces, done},
-	"make a link in there":  {func() error { return os.Symlink("outside", "cache/link") }, eacces, done},
-	"write through a link":  {func() error { return os.WriteFile("cache/way-out", nil, 0o600) }, eacces, done},
-	"make a folder":         {func() error { return os.Mkdir("folder", 0o700) }, eacces, done},
-	"make a file there":     {func() error { return os.WriteFile("cache/new", []byte("new"), 0o600) }, done, done},
-	"change a file there":   {func() error { return os.WriteFile("cache/held", []byte("new"), 0o600) }, done, done},
-	"rename a file there":   {func() error { return os.Rename("cache/held", "cache/new") }, done, done},
-	"remove a file there":   {func() error { return os.Remove("cache/held") }, done, done},
+	"read a file":           {func() error { _, err := os.ReadFile(at("outside")); return err }, done, done},
+	"list a folder":         {func() error { _, err := os.ReadDir(current); return err }, done, done},
+	"make a file":           {func() error { return os.WriteFile(at("new"), nil, 0o600) }, eacces, done},
+	"change a file":         {func() error { return os.WriteFile(at("outside"), nil, 0o600) }, eacces, done},
+	"cut a file":            {func() error { return os.Truncate(at("outside"), 0) }, eacces, enosys},
+	"remove a file":         {func() error { return os.Remove(at("outside")) }, eacces, done},
+	"rename a file":         {func() error { return os.Rename(at("outside"), at("elsewhere")) }, eacces, done},
+	"move a file out":       {func() error { return os.Rename(at("cache/held"), at("elsewhere")) }, eacces, done},
+	"move a file in":        {func() error { return os.Rename(at("outside"), at("cache/elsewhere")) }, eacces, done},
+	"link a file in":        {func() error { return os.Link(at("outside"), at("cache/link")) }, "EXDEV", enosys},
+	"make a link":           {func() error { return os.Symlink(at("outside"), at("link")) }, eacces, enosys},
+	"make a link in there":  {func() error { return os.Symlink(at("outside"), at("cache/link")) }, eacces, enosys},
+	"write through a link":  {func() error { return os.WriteFile(at("cache/way-out"), nil, 0o600) }, eacces, done},
+	"make a folder":         {func() error { return os.Mkdir(at("folder"), 0o700) }, eacces, done},
+	"make a file there":     {func() error { return os.WriteFile(at("cache/new"), []byte(at("new")), 0o600) }, done, done},
+	"change a file there":   {func() error { return os.WriteFile(at("cache/held"), []byte(at("new")), 0o600) }, done, done},
+	"rename a file there":   {func() error { return os.Rename(at("cache/held"), at("cache/new")) }, done, done},
+	"remove a file there":   {func() error { return os.Remove(at("cache/held")) }, done, done},
 	"write to an open file": {writeToOpen, done, done},
+	"cut an open file":      {func() error { return unix.Ftruncate(openFile, 0) }, done, enosys},
 
-	"run a program":           {func() error { return unix.Exec("/bin/true", []string{"true"}, nil) }, eacces, eperm},
-	"start a process":         {startProcess, done, eperm},
-	"a namespace":             {func() error { return unix.Unshare(unix.CLONE_NEWUSER) }, "", eperm},
-	"trace a process":         {func() error { return unix.PtraceAttach(os.Getppid()) }, eperm, eperm},
+	// Landlock does not know of these.
+	"make it set-user-ID":    {func() error { return os.Chmod(at("cache/held"), 0o755|os.ModeSetuid) }, done, enosys},
+	"be set-user-ID at once": {setUserID, done, enosys},
+	"open the folder":        {func() error { return os.Chmod(at("cache"), 0o777) }, done, enosys},
+	"give a file away":       {func() error { return os.Chown(at("cache/held"), os.Getuid(), os.Getgid()) }, done, enosys},
+	"another time":           {func() error { return os.Chtimes(at("cache/held"), time.Time{}, time.Unix(1, 0)) }, done, enosys},
+	"an attribute":           {func() error { return unix.Setxattr(at("cache/held"), "user.x", []byte("x"), 0) }, "", enosys},
+
+	"run a program":           {func() error { return unix.Exec("/bin/true", []string{"true"}, nil) }, eacces, enosys},
+	"start a process":         {startProcess, done, enosys},
+	"a namespace":             {func() error { return unix.Unshare(unix.CLONE_NEWUSER) }, "", enosys},
+	"trace a process":         {func() error { return unix.PtraceAttach(os.Getppid()) }, eperm, enosys},
 	"more threads":            {moreThreads, done, done},
 	"no_new_privs everywhere": {noNewPrivileges, done, done},
-	"a core file":             {memoryIsClosed, "open", "open"},
+	"open the memory again":   {func() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) }, done, enosys},
+	"limits of another":       {func() error { return limitFiles(os.Getppid()) }, "", enosys},
+	"limits of one's own":     {func() error { return limitFiles(0) }, done, done},
+	"priority of another":     {func() error { return unix.Setpriority(unix.PRIO_PROCESS, os.Getppid(), 1) }, "", enosys},
 
 	"the allowed port":        {func() error { return dial("tcp", net.JoinHostPort("127.0.0.1", os.Getenv("PORT"))) }, done, done},
 	"another port":            {func() error { return dial("tcp", net.JoinHostPort("127.0.0.1", os.Getenv("OTHER_PORT"))) }, eacces, done},
+	"another port, multipath": {func() error { return openSocket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP) }, "", enosys},
+	"another port, at once":   {fastOpen, "", enosys},
+	"another protocol":        {func() error { return openSocket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDPLITE) }, "", enosys},
 	"a port of its own":       {bind, eacces, done},
-	"listen":                  {listen, "", eperm},
-	"another port, multipath": {func() error { return openSocket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP) }, "", eperm},
+	"listen":                  {listen, "", enosys},
 	"ask for an address":      {func() error { return dial("udp", "127.0.0.1:53") }, done, done},
-	"the system's log":        {func() error { return dial("unix", os.Getenv("LOG")) }, done, done},
-	"a socket without a file": {func() error { return dial("unix", "@"+os.Getenv("ABSTRACT")) }, eperm, done},
-	"packets of its own":      {func() error { return openSocket(unix.AF_PACKET, unix.SOCK_RAW, 0) }, "", eperm},
-	"the kernel's ciphers":    {func() error { return openSocket(unix.AF_ALG, unix.SOCK_SEQPACKET, 0) }, "", eperm},
-	"a signal":                {func() error { return unix.Kill(os.Getppid(), unix.SIGWINCH) }, eperm, done},
+	"names of interfaces":     {func() error { _, err := net.Interfaces(); return err }, done, done},
+	"a server with a file":    {func() error { return dial("unix", os.Getenv("SERVER")) }, done, enosys},
+	"a server without a file": {func() error { return dial("unix", "@"+os.Getenv("ABSTRACT")) }, eperm, enosys},
+	"packets of its own":      {func() error { return openSocket(unix.AF_PACKET, unix.SOCK_RAW, 0) }, "", enosys},
+	"the kernel's ciphers":    {func() error { return openSocket(unix.AF_ALG, unix.SOCK_SEQPACKET, 0) }, "", enosys},
+	"the kernel's audit":      {func() error { return openSocket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_AUDIT) }, "", enosys},
+	"a signal":                {func() error { return unix.Kill(os.Getppid(), unix.SIGWINCH) }, eperm, enosys},
+	"a signal for a thread":   {func() error { return unix.Tgkill(os.Getppid(), os.Getppid(), unix.SIGWINCH) }, eperm, enosys},
+}
+
+// current is the folder of a move: a process in the sandbox does not change its own.
+var current string
+
+func at(name string) string { return filepath.Join(current, name) }
+
+// openFile is a file that was open before.
+const openFile = 3
+
+func setUserID() error {
+	file, err := unix.Open(at("cache/program"), unix.O_CREAT|unix.O_WRONLY, 0o4755)
+	if err != nil {
+		return err
+	}
+	return unix.Close(file)
+}
+
+func limitFiles(pid int) error {
+	return unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &unix.Rlimit{})
+}
+
+// fastOpen sends with the first packet, for which nobody calls connect.
+func fastOpen() error {
+	port, err := strconv.ParseUint(os.Getenv("OTHER_PORT"), 10, 16)
+	if err != nil {
+		return err
+	}
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	to := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: int(port)}
+	return errors.Join(unix.Sendto(socket, []byte("hello"), unix.MSG_FASTOPEN, to), unix.Sendmsg(socket, []byte("hello"), nil, to, unix.MSG_FASTOPEN))
 }
 
 func writeToOpen() error {
-	_, err := os.NewFile(3, "open").WriteString("more")
+	_, err := os.NewFile(openFile, "open").WriteString("more")
 	return err
 }
 
@@ -148,6 +212,12 @@ func startProcess() error {
 	return fmt.Errorf("started process %d", pid)
 }
 
+// filtered is whether this thread has a filter.
+func filtered() bool {
+	status, err := os.ReadFile("/proc/thread-self/status")
+	return err == nil && strings.Contains(string(status), "Seccomp:\t2\n")
+}
+
 func moreThreads() error {
 	var all sync.WaitGroup
 	ready := make(chan bool)
@@ -162,8 +232,29 @@ func moreThreads() error {
 	return noNewPrivileges()
 }
 
-// noNewPrivileges looks at each thread.
+// noCapabilities finds none but CAP_DAC_READ_SEARCH.
+func noCapabilities() error {
+	return eachThread(func(status string) error {
+		_, after, _ := strings.Cut(status, "CapPrm:\t")
+		held, err := strconv.ParseUint(after[:16], 16, 64)
+		if err == nil && held&^(1<<unix.CAP_DAC_READ_SEARCH) != 0 {
+			err = fmt.Errorf("expected no capabilities but one, got %x", held)
+		}
+		return err
+	})
+}
+
 func noNewPrivileges() error {
+	return eachThread(func(status string) error {
+		if !strings.Contains(status, "NoNewPrivs:\t1\n") {
+			return errors.New("a thread without no_new_privs")
+		}
+		return nil
+	})
+}
+
+// eachThread looks at proc_pid_status(5) of each.
+func eachThread(look func(status string) error) error {
 	files, err := filepath.Glob("/proc/self/task/*/status")
 	if err != nil || len(files) < 2 {
 		return fmt.Errorf("expected several threads, got %v, %w", files, err)
@@ -176,8 +267,8 @@ func noNewPrivileges() error {
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(string(status), "NoNewPrivs:\t1\n") {
-			return fmt.Errorf("%s is without no_new_privs", file)
+		if err := look(string(status)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -193,7 +284,7 @@ func memoryIsClosed() error {
 		return err
 	}
 	if dumpable != 0 || core != (unix.Rlimit{}) {
-		return errors.New("open")
+		return fmt.Errorf("expected a closed memory, got PR_GET_DUMPABLE %d, RLIMIT_CORE %+v", dumpable, core)
 	}
 	return nil
 }
@@ -236,10 +327,10 @@ func TestEnter(t *testing.T) {
 		t.Fatalf("this kernel cannot show it all: %q", missing)
 	}
 	dir := t.TempDir()
-	listenTo(t, "unix", filepath.Join(dir, "log"))
+	listenTo(t, "unix", filepath.Join(dir, "server"))
 	environment := []string{
 		"PORT=" + listenTo(t, "tcp4", "127.0.0.1:0"), "OTHER_PORT=" + listenTo(t, "tcp4", "127.0.0.1:0"), "ABSTRACT=" + listenTo(t, "unix", ""),
-		"LOG=" + filepath.Join(dir, "log"),
+		"SERVER=" + filepath.Join(dir, "server"),
 	}
 	for layer, want := range map[string]func(move) string{
 		"landlock": func(m move) string { return m.landlock },
@@ -276,13 +367,19 @@ func TestEnter(t *testing.T) {
 }
 
 func (m move) withBoth() string {
-	if m.seccomp == "open" {
-		return done
-	}
 	if m.seccomp != done {
 		return m.seccomp
 	}
 	return m.landlock
+}
+
+// TestCloseMemory has a process of its own, since the memory of this one should stay open.
+func TestCloseMemory(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{layerVariable + "=memory"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
 }
 
 // newFolder holds the file outside, and a folder cache that may be written to with a file held and a link that leads out of it.

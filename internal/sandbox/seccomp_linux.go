@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package sandbox
 
 import (
@@ -5,96 +7,112 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"unsafe"
 
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
-// deniedCalls start programs, look into processes, or reach parts of the kernel that nothing here uses.
-var deniedCalls = []uint32{
-	unix.SYS_EXECVE, unix.SYS_EXECVEAT, unix.SYS_LISTEN,
-	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PIDFD_GETFD, unix.SYS_KCMP,
-	unix.SYS_UNSHARE, unix.SYS_SETNS, unix.SYS_CHROOT, unix.SYS_PIVOT_ROOT,
-	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_MOVE_MOUNT, unix.SYS_OPEN_TREE, unix.SYS_FSOPEN, unix.SYS_FSPICK, unix.SYS_MOUNT_SETATTR,
-	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_IO_URING_SETUP, unix.SYS_USERFAULTFD, unix.SYS_FANOTIFY_INIT,
-	unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_KEYCTL,
-	unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE, unix.SYS_KEXEC_LOAD,
-	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_PERSONALITY, unix.SYS_SYSLOG, unix.SYS_REBOOT,
-	unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_ADJTIMEX, unix.SYS_CLOCK_ADJTIME,
+// allowedCalls are what Go, with or without a C library, needs to read files, to write those that Landlock allows, to ask a
+// provider, and to end. machineCalls are those of one machine.
+var allowedCalls = append([]uint32{
+	// Files. None that changes owner, mode, times or extended attributes: Landlock does not know these.
+	unix.SYS_CLOSE, unix.SYS_DUP, unix.SYS_DUP3, unix.SYS_FACCESSAT, unix.SYS_FACCESSAT2, unix.SYS_FCNTL, unix.SYS_FDATASYNC, unix.SYS_FLOCK,
+	unix.SYS_FSTAT, unix.SYS_FSTATFS, unix.SYS_FSYNC, unix.SYS_GETCWD, unix.SYS_GETDENTS64, unix.SYS_LSEEK, unix.SYS_MKDIRAT, unix.SYS_PREAD64,
+	unix.SYS_PWRITE64, unix.SYS_READ, unix.SYS_READLINKAT, unix.SYS_READV, unix.SYS_RENAMEAT2, unix.SYS_STATFS, unix.SYS_STATX,
+	unix.SYS_UNLINKAT, unix.SYS_WRITE, unix.SYS_WRITEV,
+	// The network.
+	unix.SYS_BIND, unix.SYS_CONNECT, unix.SYS_GETPEERNAME, unix.SYS_GETSOCKNAME, unix.SYS_GETSOCKOPT, unix.SYS_RECVFROM, unix.SYS_RECVMMSG,
+	unix.SYS_RECVMSG, unix.SYS_SETSOCKOPT, unix.SYS_SHUTDOWN,
+	unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_PWAIT2, unix.SYS_EVENTFD2, unix.SYS_PIPE2, unix.SYS_PPOLL,
+	unix.SYS_PSELECT6,
+	// Memory, threads, signals and time.
+	unix.SYS_BRK, unix.SYS_MADVISE, unix.SYS_MINCORE, unix.SYS_MMAP, unix.SYS_MPROTECT, unix.SYS_MREMAP, unix.SYS_MUNMAP,
+	unix.SYS_FUTEX, unix.SYS_GETTID, unix.SYS_MEMBARRIER, unix.SYS_RSEQ, unix.SYS_SCHED_GETAFFINITY, unix.SYS_SCHED_YIELD,
+	unix.SYS_SET_ROBUST_LIST, unix.SYS_SET_TID_ADDRESS,
+	unix.SYS_RESTART_SYSCALL, unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK,
+	unix.SYS_CLOCK_GETRES, unix.SYS_CLOCK_GETTIME, unix.SYS_CLOCK_NANOSLEEP, unix.SYS_GETTIMEOFDAY, unix.SYS_NANOSLEEP,
+	// Who we are, and the end.
+	unix.SYS_GETEGID, unix.SYS_GETEUID, unix.SYS_GETGID, unix.SYS_GETPID, unix.SYS_GETPPID, unix.SYS_GETRANDOM, unix.SYS_GETRUSAGE, unix.SYS_GETUID,
+	unix.SYS_SYSINFO, unix.SYS_UNAME,
+	unix.SYS_EXIT, unix.SYS_EXIT_GROUP,
+}, machineCalls...)
+
+// argumentRules are about calls that are allowed with some arguments alone.
+var argumentRules = []argumentRule{
+	// Threads, and no processes. Whoever calls clone3, whose arguments cannot be looked at, takes this where that is missing.
+	{unix.SYS_CLONE, 0, unix.CLONE_THREAD, []uint32{unix.CLONE_THREAD}},
+	// A file that is made is not set-user-ID.
+	{unix.SYS_OPENAT, 3, unix.S_ISUID | unix.S_ISGID, []uint32{0}},
+	// Data with the first packet goes to ports that Landlock is not asked about.
+	{unix.SYS_SENDTO, 3, unix.MSG_FASTOPEN, []uint32{0}},
+	{unix.SYS_SENDMSG, 2, unix.MSG_FASTOPEN, []uint32{0}},
+	{unix.SYS_SENDMMSG, 3, unix.MSG_FASTOPEN, []uint32{0}},
+	// Kinds of sockets, netlink's for the names of interfaces; then protocols, for Landlock knows the ports of TCP alone.
+	{unix.SYS_SOCKET, 0, ^uint32(0), []uint32{unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}},
+	{unix.SYS_SOCKET, 2, ^uint32(0), []uint32{0, unix.IPPROTO_TCP, unix.IPPROTO_UDP}},
+	// Of ourselves.
+	{unix.SYS_PRLIMIT64, 0, ^uint32(0), []uint32{0}},
+	{unix.SYS_TGKILL, 0, ^uint32(0), []uint32{uint32(os.Getpid())}},
 }
 
-// allowedFamilies are the kinds of socket that finding and asking a provider, and logging, need.
-var allowedFamilies = [...]uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
-
-// auditArch is how the kernel calls the machine that a system call's number belongs to.
-var auditArch = map[string]uint32{
-	"386": unix.AUDIT_ARCH_I386, "amd64": unix.AUDIT_ARCH_X86_64, "arm": unix.AUDIT_ARCH_ARM, "arm64": unix.AUDIT_ARCH_AARCH64,
-	"ppc64le": unix.AUDIT_ARCH_PPC64LE, "riscv64": unix.AUDIT_ARCH_RISCV64, "s390x": unix.AUDIT_ARCH_S390X,
+// argumentRule allows a call where an argument, masked, is one of values. All rules of a call must.
+type argumentRule struct {
+	call     uint32
+	argument uint32 // from 0; its lower half is looked at
+	mask     uint32
+	values   []uint32
 }
 
 // Offsets in struct seccomp_data: seccomp(2).
 const (
 	callNumber    = 0
 	callArch      = 4
-	firstArgument = 16 // of 8 bytes each
-	thirdArgument = 32
+	firstArgument = 16
+	argumentSize  = 8
 )
 
-// x32Calls is where amd64's second set of system calls begins.
-const x32Calls = 0x40000000
-
-// filter lets every system call through but those of deniedCalls, those of other machines, new processes (threads are none), and
-// sockets of unusual families or of Multipath TCP, for which Landlock has no ports.
+// filter lets the allowed calls of one machine through. All others are to this process as on a kernel that does not have them, which is
+// what libraries are prepared for.
 func filter(arch uint32) ([]bpf.RawInstruction, error) {
-	refuse := bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)}
+	allow := bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}
+	refuse := bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)}
 	number := bpf.LoadAbsolute{Off: callNumber, Size: 4}
-	argument := func(offset uint32) bpf.Instruction {
-		if arch == unix.AUDIT_ARCH_S390X {
-			offset += 4 // the low half of a big-endian number
-		}
-		return bpf.LoadAbsolute{Off: offset, Size: 4}
-	}
 	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: callArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: arch, SkipTrue: 1},
 		refuse,
 		number,
-		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: x32Calls, SkipTrue: 1},
-		refuse,
 	}
-	for _, call := range deniedCalls {
-		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: call, SkipTrue: 1}, refuse)
+	for _, call := range allowedCalls {
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: call, SkipTrue: 1}, allow)
 	}
-	program = append(program,
-		// Its arguments cannot be looked at. C libraries take clone then.
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE3, SkipTrue: 1},
-		bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE, SkipTrue: 4},
-		argument(firstArgument),
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: unix.CLONE_THREAD, SkipTrue: 1},
-		refuse,
-		number,
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_SOCKET, SkipTrue: uint8(len(allowedFamilies)) + 5},
-		argument(thirdArgument),
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_MPTCP, SkipTrue: 1},
-		refuse,
-		argument(firstArgument),
-	)
-	for i := range uint8(len(allowedFamilies)) {
-		program = append(program, bpf.JumpIf{Cond: bpf.JumpEqual, Val: allowedFamilies[i], SkipTrue: uint8(len(allowedFamilies)) - i})
+	for i, rule := range argumentRules {
+		var check []bpf.Instruction
+		check = append(check, bpf.LoadAbsolute{Off: firstArgument + argumentSize*rule.argument, Size: 4}, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: rule.mask})
+		for j := range rule.values {
+			check = append(check, bpf.JumpIf{Cond: bpf.JumpEqual, Val: rule.values[j], SkipTrue: uint8(len(rule.values) - j)}) //nolint:gosec // a few
+		}
+		check = append(check, refuse)
+		if i+1 < len(argumentRules) && argumentRules[i+1].call == rule.call {
+			check = append(check, number)
+		} else {
+			check = append(check, allow)
+		}
+		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: rule.call, SkipTrue: uint8(len(check))}) //nolint:gosec // a few
+		program = append(program, check...)
 	}
-	return bpf.Assemble(append(program, refuse, bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW}))
+	return bpf.Assemble(append(program, refuse))
 }
-
-var errNoMachine = fmt.Errorf("no filter for %s", runtime.GOARCH)
 
 // enterSeccomp sets no_new_privs, too, for all threads.
 func enterSeccomp() error {
 	if err := checkSeccomp(); err != nil {
-		return setNoNewPrivileges() // Missing tells the rest
+		return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", ll.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) // Missing tells the rest
 	}
-	raw, err := filter(auditArch[runtime.GOARCH])
+	raw, err := filter(auditArch)
 	if err != nil {
 		return err
 	}
@@ -105,8 +123,8 @@ func enterSeccomp() error {
 	program := unix.SockFprog{Len: uint16(len(instructions)), Filter: &instructions[0]} //nolint:gosec // some hundred
 	defer runtime.KeepAlive(instructions)
 	for attempt := 0; ; attempt++ {
-		if err := setNoNewPrivileges(); err != nil {
-			return err
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", err)
 		}
 		// TSYNC gives every thread the filter, and no_new_privs with it.
 		thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
@@ -124,19 +142,11 @@ func enterSeccomp() error {
 	}
 }
 
-// setNoNewPrivileges is for the calling thread.
-func setNoNewPrivileges() error {
-	return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-}
-
 // checkSeccomp says why there can be no filter.
 func checkSeccomp() error {
-	if auditArch[runtime.GOARCH] == 0 {
-		return errNoMachine
-	}
 	action := uint32(unix.SECCOMP_RET_ERRNO)
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action))) //nolint:gosec // as seccomp(2) wants it
-	if errors.Is(errno, unix.ENOSYS) || errors.Is(errno, unix.EINVAL) || errors.Is(errno, unix.EOPNOTSUPP) {
+	if slices.Contains([]unix.Errno{unix.ENOSYS, unix.EINVAL, unix.EOPNOTSUPP}, errno) {
 		return errors.New("this kernel has no filters for system calls (Linux 4.14)")
 	}
 	return nil

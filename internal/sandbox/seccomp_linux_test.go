@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package sandbox
 
 import (
@@ -12,12 +14,10 @@ import (
 // TestFilter asks the filter itself about what this machine may not be able to do.
 func TestFilter(t *testing.T) {
 	const (
-		allow   = unix.SECCOMP_RET_ALLOW
-		refuse  = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
-		unknown = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
-		ours    = unix.AUDIT_ARCH_X86_64
+		allow  = unix.SECCOMP_RET_ALLOW
+		refuse = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	)
-	raw, err := filter(ours)
+	raw, err := filter(auditArch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,11 +29,13 @@ func TestFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The machine of this package reads big-endian numbers, the kernel its own.
-	ask := func(arch, number, first, third uint32) uint32 {
+	ask := func(arch, number uint32, arguments ...uint32) uint32 {
+		// The machine of this package reads big-endian numbers, the kernel its own.
 		data := make([]byte, 64)
-		for offset, value := range map[int]uint32{callNumber: number, callArch: arch, firstArgument: first, thirdArgument: third} {
-			binary.BigEndian.PutUint32(data[offset:], value)
+		binary.BigEndian.PutUint32(data[callNumber:], number)
+		binary.BigEndian.PutUint32(data[callArch:], arch)
+		for i, a := range arguments {
+			binary.BigEndian.PutUint32(data[firstArgument+argumentSize*i:], a)
 		}
 		got, err := machine.Run(data)
 		if err != nil {
@@ -41,33 +43,50 @@ func TestFilter(t *testing.T) {
 		}
 		return uint32(got)
 	}
-	special := []uint32{unix.SYS_CLONE, unix.SYS_CLONE3, unix.SYS_SOCKET}
+	byArguments := func(number uint32) bool {
+		return slices.ContainsFunc(argumentRules, func(r argumentRule) bool { return r.call == number })
+	}
+	const x32 = 0x40000000 // where amd64's second set of system calls begins
 	for number := range uint32(600) {
-		want := uint32(allow)
-		if slices.Contains(deniedCalls, number) {
-			want = refuse
+		want := uint32(refuse)
+		if slices.Contains(allowedCalls, number) {
+			want = allow
 		}
-		if got := ask(ours, number, 0, 0); got != want && !slices.Contains(special, number) {
+		if got := ask(auditArch, number); got != want && !byArguments(number) {
 			t.Errorf("call %d: expected %#x, got %#x", number, want, got)
 		}
+		if got := ask(auditArch, x32|number); got != refuse {
+			t.Errorf("call %d of x32: got %#x", number, got)
+		}
+		if got := ask(unix.AUDIT_ARCH_I386, number); got != refuse {
+			t.Errorf("call %d of another machine: got %#x", number, got)
+		}
 	}
+	thread := uint32(unix.CLONE_VM | unix.CLONE_THREAD)
 	for name, test := range map[string]struct {
-		arch, number, first, third uint32
-		want                       uint32
+		number    uint32
+		arguments []uint32
+		want      uint32
 	}{
-		"read":                     {arch: ours, number: unix.SYS_READ, want: allow},
-		"another machine's number": {arch: unix.AUDIT_ARCH_I386, number: unix.SYS_READ, want: refuse},
-		"x32's number":             {arch: ours, number: x32Calls | unix.SYS_READ, want: refuse},
-		"a thread":                 {arch: ours, number: unix.SYS_CLONE, first: unix.CLONE_VM | unix.CLONE_THREAD, want: allow},
-		"a process":                {arch: ours, number: unix.SYS_CLONE, first: uint32(unix.SIGCHLD), want: refuse},
-		"clone3":                   {arch: ours, number: unix.SYS_CLONE3, want: unknown},
-		"a UDP socket":             {arch: ours, number: unix.SYS_SOCKET, first: unix.AF_INET6, want: allow},
-		"the first family":         {arch: ours, number: unix.SYS_SOCKET, first: allowedFamilies[0], want: allow},
-		"a family beside them":     {arch: ours, number: unix.SYS_SOCKET, first: unix.AF_VSOCK, want: refuse},
-		"Multipath TCP":            {arch: ours, number: unix.SYS_SOCKET, first: unix.AF_INET, third: unix.IPPROTO_MPTCP, want: refuse},
+		"a thread":              {unix.SYS_CLONE, []uint32{thread}, allow},
+		"a process":             {unix.SYS_CLONE, []uint32{uint32(unix.SIGCHLD)}, refuse},
+		"clone3":                {unix.SYS_CLONE3, nil, refuse},
+		"a UDP socket":          {unix.SYS_SOCKET, []uint32{unix.AF_INET6, unix.SOCK_DGRAM, unix.IPPROTO_UDP}, allow},
+		"interfaces":            {unix.SYS_SOCKET, []uint32{unix.AF_NETLINK, unix.SOCK_RAW, 0}, allow},
+		"a Unix socket":         {unix.SYS_SOCKET, []uint32{unix.AF_UNIX, unix.SOCK_STREAM, 0}, refuse},
+		"a family beside them":  {unix.SYS_SOCKET, []uint32{unix.AF_VSOCK, unix.SOCK_STREAM, 0}, refuse},
+		"Multipath TCP":         {unix.SYS_SOCKET, []uint32{unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP}, refuse},
+		"shared memory":         {unix.SYS_SOCKET, []uint32{unix.AF_INET, unix.SOCK_STREAM, 256}, refuse}, // IPPROTO_SMC
+		"send":                  {unix.SYS_SENDTO, []uint32{3, 0, 0, unix.MSG_NOSIGNAL}, allow},
+		"send before connect":   {unix.SYS_SENDTO, []uint32{3, 0, 0, unix.MSG_NOSIGNAL | unix.MSG_FASTOPEN}, refuse},
+		"several, before":       {unix.SYS_SENDMMSG, []uint32{3, 0, 1, unix.MSG_FASTOPEN}, refuse},
+		"make a file":           {unix.SYS_OPENAT, []uint32{3, 0, unix.O_CREAT, 0o600}, allow},
+		"a set-user-ID file":    {unix.SYS_OPENAT, []uint32{3, 0, unix.O_CREAT, 0o4755}, refuse},
+		"a set-group-ID file":   {unix.SYS_OPENAT, []uint32{3, 0, unix.O_CREAT, 0o2755}, refuse},
+		"limits of a neighbour": {unix.SYS_PRLIMIT64, []uint32{1}, refuse},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := ask(test.arch, test.number, test.first, test.third); got != test.want {
+			if got := ask(auditArch, test.number, test.arguments...); got != test.want {
 				t.Errorf("expected %#x, got %#x", test.want, got)
 			}
 		})

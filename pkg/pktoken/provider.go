@@ -73,7 +73,7 @@ type ClaimRequirement struct {
 // Provider is one row of a host's configuration: which tokens of which issuer are believed, and for how long.
 type Provider struct {
 	Issuer     string // compared whole with `iss`
-	ClientID   string // compared whole with `aud`, but see anyAudience
+	ClientID   string // compared whole with `aud`; not for CommitmentAudience, and see [GQAudiencePrefix] for CommitmentGQ
 	Commitment Commitment
 	Expiry     Expiry
 

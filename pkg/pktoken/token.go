@@ -40,7 +40,7 @@ func (h *signedHeader) signingInput(payload64 string) []byte {
 	return []byte(h.protected64 + "." + payload64)
 }
 
-// Parse reads the compact form and checks its structure (step 1 of the verification). Errors are [*RejectError].
+// Parse reads the compact form and checks its structure. Errors are [*RejectError].
 func Parse(compact string) (*Token, error) {
 	if len(compact) > MaxSize {
 		return nil, reject(ReasonTooLarge, "PK token over 128 KiB")

@@ -15,7 +15,7 @@ type Verifier struct {
 // clockSkew is how far `iat` and `nbf` may lie ahead of our clock.
 const clockSkew = 60 * time.Second
 
-// Verify checks a parsed token in the order of the specification and returns what it proves. Errors are [*RejectError]; of
+// Verify checks a parsed token in the order of the Reason constants and returns what it proves. Errors are [*RejectError]; of
 // several rows that fit the token's issuer and audience the first that accepts it counts, and if none does, the error is
 // that of the row that got furthest. No network request is made for an issuer that is not configured.
 func (v *Verifier) Verify(ctx context.Context, t *Token) (*Verified, error) {

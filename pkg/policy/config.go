@@ -15,7 +15,8 @@ import (
 // MaxConfigSize is the longest config.yml that is read, in bytes.
 const MaxConfigSize = 1 << 20
 
-// Config is /etc/opk/config.yml. A host without that file has [DefaultConfig].
+// Config is /etc/opk/config.yml. A host without that file has [DefaultConfig]. Decide looks at the deny lists, RevokedBefore and
+// RequireEmailVerified; the others are for the verifier.
 type Config struct {
 	File string // for messages
 
@@ -28,7 +29,7 @@ type Config struct {
 	RequireEmailVerified bool
 	// HomePolicy: rules in users' home folders count.
 	HomePolicy bool
-	// Sandbox: a verification gives up what it does not need before it looks at a token.
+	// Sandbox: a verification gives up what it does not need before it looks at a token. True in [DefaultConfig].
 	Sandbox bool
 
 	EnvVars  map[string]string // for plugins and for requests to providers

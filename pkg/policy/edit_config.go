@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// EditError is a config.yml that is right, but written in a form that is not edited by program.
+// EditError is a config.yml or auth_id that is right, but written in a form that is not edited by program.
 type EditError struct {
 	File   string
 	Line   int // from 1; 0 if unknown
