@@ -141,7 +141,9 @@ func TestSandboxBites(t *testing.T) {
 		t.Errorf("expected words about the sandbox, got %q", detail)
 	}
 
-	audit := func() string { return run(t, "audit", "--user", "root", "--config-dir", h.config, "--cache-dir", h.cache).stdout }
+	audit := func() string {
+		return run(t, "audit", "--user", "root", "--config-dir", h.config, "--cache-dir", h.cache).stdout
+	}
 	if out := audit(); !strings.Contains(out, keys.URL+" is at a port that a login in its sandbox cannot connect to (sandbox-port)") {
 		t.Errorf("expected a finding about the port, got\n%s", out)
 	}
