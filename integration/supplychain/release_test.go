@@ -146,7 +146,7 @@ func TestReleaseIsReproducible(t *testing.T) {
 		t.Errorf("expected every file but SHA256SUMS in it, got %v\n%s", err, out)
 	}
 
-	for program, want := range map[string]string{opkssh: "opkssh " + tag + " (", verifier: "verifier version " + tag + "\n"} {
+	for program, want := range map[string]string{opkssh: "opkssh " + tag + " (", verifier: "verifier " + tag + " ("} {
 		out, err := exec.Command(filepath.Join(check.Dir, program), "--version").Output()
 		if err != nil || !strings.HasPrefix(string(out), want) {
 			t.Errorf("expected the version of the tag, %q, got %q, %v", want, out, err)
@@ -162,5 +162,11 @@ func TestReleaseWantsACleanCheckout(t *testing.T) {
 	}
 	if out, err := b.release(t); err == nil || !strings.Contains(out, "expected a clean checkout") {
 		t.Errorf("expected a refusal, got %v\n%s", err, out)
+	}
+	if err := os.RemoveAll(filepath.Join(b.checkout, ".git")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := b.release(t); err == nil || !strings.Contains(out, "expected a git checkout") {
+		t.Errorf("without git: expected a refusal, got %v\n%s", err, out)
 	}
 }

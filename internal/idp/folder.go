@@ -139,7 +139,7 @@ func (f *folder) write(name string, data []byte) error {
 // lock waits until it has the lock called name, or until done says that there is nothing left to do; unlock is nil then.
 // waited says that somebody else held the lock. The context bounds the waiting.
 func (f *folder) lock(ctx context.Context, name string, done func() bool) (unlock func(), waited bool, err error) {
-	file, err := f.root.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := f.openLock(name + ".lock")
 	if err != nil {
 		return nil, false, err
 	}
@@ -165,4 +165,14 @@ func (f *folder) lock(ctx context.Context, name string, done func() bool) (unloc
 			return nil, waited, nil
 		}
 	}
+}
+
+// openLock takes away a file that another user has left in this folder, which is ours: nothing could be kept beside it.
+func (f *folder) openLock(name string) (*os.File, error) {
+	const flags = os.O_RDWR | os.O_CREATE
+	file, err := f.root.OpenFile(name, flags, 0o600)
+	if errors.Is(err, fs.ErrPermission) && f.root.Remove(name) == nil {
+		return f.root.OpenFile(name, flags, 0o600)
+	}
+	return file, err
 }
