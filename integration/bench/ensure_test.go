@@ -35,5 +35,5 @@ func ensure(b *testing.B, o *issuer.Issuer, id *issuer.Identity) command {
 			b.Fatal(err)
 		}
 	}
-	return command{[]string{installed(b, endtoend.Opkssh(b)), "ensure", "www.example.com"}, []string{"HOME=" + home}}
+	return command{args: []string{installed(b, endtoend.Opkssh(b)), "ensure", "www.example.com"}, environment: []string{"HOME=" + home}}
 }

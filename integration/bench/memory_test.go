@@ -25,7 +25,7 @@ func BenchmarkMemory(b *testing.B) {
 		{"`verifier verify`, 100000 rules", many.question(id.Certificate), atMost(24)},
 		{"`opkssh ensure`", ensure(b, o, id), nil},
 	} {
-		out, _ := command{append([]string{resident}, row.args...), row.environment}.run(b, "resident ")
+		out, _ := command{append([]string{resident}, row.args...), row.environment, row.unprivileged}.run(b, "resident ")
 		kib, err := strconv.Atoi(strings.Fields(out)[1])
 		if err != nil {
 			b.Fatal(err)

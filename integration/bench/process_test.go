@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -12,13 +13,20 @@ import (
 // command is a program with its arguments and, in the place of ours, its environment.
 type command struct {
 	args, environment []string
+	unprivileged      bool // as sshd runs the verifier
 }
+
+// nobody is a user without any rights, as opksshuser is.
+const nobody = 65534
 
 // run runs it to its end. It must not fail, and print what begins with want, or nothing where want is empty.
 func (c command) run(b *testing.B, want string) (out string, took time.Duration) {
 	b.Helper()
 	cmd := exec.Command(c.args[0], c.args[1:]...)
 	cmd.Env = append([]string{}, c.environment...) // nil would be ours
+	if c.unprivileged {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
 	start := time.Now()
 	data, err := cmd.Output()
 	took = time.Since(start)

@@ -146,7 +146,7 @@ func TestReleaseIsReproducible(t *testing.T) {
 		t.Errorf("expected every file but SHA256SUMS in it, got %v\n%s", err, out)
 	}
 
-	for program, want := range map[string]string{opkssh: "opkssh " + tag + " (", verifier: "verifier " + tag + " ("} {
+	for program, want := range map[string]string{opkssh: "opkssh " + tag + " (", verifier: "verifier version " + tag + " ("} {
 		out, err := exec.Command(filepath.Join(check.Dir, program), "--version").Output()
 		if err != nil || !strings.HasPrefix(string(out), want) {
 			t.Errorf("expected the version of the tag, %q, got %q, %v", want, out, err)
