@@ -51,8 +51,7 @@ func Commands() []*cobra.Command {
 	return append(commands, installCommands()...)
 }
 
-// CommandsFor are the commands that these arguments may need: what sshd waits for, or all. To make the others would take a tenth of
-// its time.
+// CommandsFor are the commands that these arguments may need: what sshd waits for, or all, which takes time to make.
 func CommandsFor(args []string) []*cobra.Command {
 	switch {
 	case len(args) > 0 && args[0] == "verify":

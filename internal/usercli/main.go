@@ -42,8 +42,7 @@ func Commands(extra ...*cobra.Command) *cobra.Command {
 	return allCommands(&terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr}, extra)
 }
 
-// commandsFor are the commands that these arguments may need: ensure alone, or all. ssh waits for ensure, and to make the others
-// would take a tenth of its time.
+// commandsFor are the commands that these arguments may need: ensure alone, which ssh waits for, or all, which takes time to make.
 func commandsFor(t *terminal, args []string, extra func(args []string) []*cobra.Command) *cobra.Command {
 	if len(args) > 0 && args[0] == "ensure" {
 		root := rootCommand(t)
