@@ -14,6 +14,7 @@ import (
 
 	"opkssh/integration/endtoend"
 	"opkssh/integration/issuer"
+	"opkssh/internal/sandbox"
 	"opkssh/pkg/pktoken/pktokentest"
 )
 
@@ -119,6 +120,9 @@ func waitForEnd(t *testing.T, process string) {
 
 // TestSandboxBites: a provider has its keys at a port of their own, which nobody has told the host of.
 func TestSandboxBites(t *testing.T) {
+	if missing := sandbox.Missing(); len(missing) > 0 {
+		t.Skipf("this kernel, older than Linux 6.12 or without Landlock, cannot show it: %q", missing)
+	}
 	h := newHost(t)
 	var op *pktokentest.Issuer
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
