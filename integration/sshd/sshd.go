@@ -43,7 +43,7 @@ type Config struct {
 	// AuthorizedKeysCommandUser is CommandUser where empty.
 	AuthorizedKeysCommandUser string
 
-	// Lines come before the others in sshd_config, and the first line of a keyword counts. What follows the first Match line comes last.
+	// Lines come before the others in sshd_config, and of most keywords the first line counts. What follows the first Match line comes last.
 	Lines []string
 }
 

@@ -74,7 +74,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	f := newFolder(t)
 	f.SSHD = SSHD{Key: base64.StdEncoding.EncodeToString(key.Marshal()), KeyType: key.Type(), Further: []string{"192.0.2.7 51820 192.0.2.1 22", `"$(id)"`}}
-	f.Config = &policy.Config{EnvVars: map[string]string{
+	f.programs.Config = &policy.Config{EnvVars: map[string]string{
 		"HTTPS_PROXY": "http://proxy:3128", "EMPTY": "", "OPKSSH_PLUGIN_U": "root", "OPKSSH_PLUGIN_OURS": "x",
 	}}
 	got := printed(t, f, v)

@@ -24,9 +24,6 @@ type Plugins struct {
 	SSHD   SSHD
 	Log    *slog.Logger
 	Runner Runner // nil: this process runs them
-
-	program func(path string) (resolved string, err error) // nil means hostfiles.SystemProgram
-	timeout time.Duration                                  // 0 means Timeout
 }
 
 // SSHD is what sshd has said beside the user.
@@ -140,7 +137,7 @@ func (p *Plugins) runner() Runner {
 	if p.Runner != nil {
 		return p.Runner
 	}
-	return &Programs{Config: p.Config, program: p.program, timeout: p.timeout}
+	return &Programs{Config: p.Config}
 }
 
 // log says what a plugin said and how it ended.

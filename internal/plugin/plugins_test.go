@@ -29,20 +29,21 @@ import (
 type folder struct {
 	*Plugins
 
-	dir    string
-	files  []hostfiles.File
-	faults []error
-	log    bytes.Buffer
+	programs *Programs
+	dir      string
+	files    []hostfiles.File
+	faults   []error
+	log      bytes.Buffer
 }
 
 func newFolder(t *testing.T) *folder {
 	t.Helper()
 	f := &folder{dir: t.TempDir()}
-	f.Plugins = &Plugins{
-		Log:     slog.New(slog.NewJSONHandler(&f.log, nil)),
+	f.programs = &Programs{
 		program: func(path string) (string, error) { return path, nil },
 		timeout: time.Minute, // nothing here is about time, unless it says so
 	}
+	f.Plugins = &Plugins{Log: slog.New(slog.NewJSONHandler(&f.log, nil)), Runner: f.programs}
 	return f
 }
 
@@ -157,7 +158,7 @@ func TestAnswer(t *testing.T) {
 
 func TestProgramThatCannotBeRun(t *testing.T) {
 	f := newFolder(t)
-	f.program = nil // as on a host
+	f.programs.program = nil // as on a host
 	dir := t.TempDir()
 	for name, path := range map[string]string{
 		"missing": dir + "/missing", "a folder": dir, "a device": "/dev/null", "not executable": "/etc/passwd",
@@ -173,7 +174,7 @@ func TestProgramThatCannotBeRun(t *testing.T) {
 		}
 	}
 
-	f.program = func(path string) (string, error) { return path, nil }
+	f.programs.program = func(path string) (string, error) { return path, nil }
 	f.files = nil
 	path := f.script(t, "echo allow")
 	if err := os.WriteFile(path, []byte("#!/nonexistent\n"), 0o755); err != nil {
@@ -190,7 +191,7 @@ func TestCheckedProgramIsTheOneThatRuns(t *testing.T) {
 	f := newFolder(t)
 	checked := f.script(t, "echo allow")
 	var got string
-	f.program = func(path string) (string, error) { got = path; return checked, nil }
+	f.programs.program = func(path string) (string, error) { got = path; return checked, nil }
 	f.file("p.yml", "name: p\ncommand: /opt/link")
 	if _, err := f.ask(t, alice(t)); err != nil || got != "/opt/link" {
 		t.Errorf("got %q, %v", got, err)
@@ -214,7 +215,7 @@ func TestTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFolder(t)
 			f.add(t, "p", "allow", script)
-			f.timeout = 100 * time.Millisecond
+			f.programs.timeout = 100 * time.Millisecond
 			if decision, err := f.ask(t, alice(t)); err != error(noRule) {
 				t.Errorf("expected a denial, got %+v, %v", decision, err)
 			}
@@ -455,7 +456,7 @@ func TestNoPluginRunsInVain(t *testing.T) {
 // TestNobodyWaitsForWhatNoLongerMatters: a plugin that hangs behind the one that decides is killed.
 func TestNobodyWaitsForWhatNoLongerMatters(t *testing.T) {
 	f := newFolder(t)
-	f.timeout = time.Hour
+	f.programs.timeout = time.Hour
 	f.add(t, "a1", "allow", "echo allow")
 	f.add(t, "a2", "allow", "sleep 1000")
 	if decision, err := f.ask(t, alice(t)); err != nil || decision.Plugin != "a1" {

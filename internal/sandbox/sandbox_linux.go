@@ -59,6 +59,11 @@ func dropCapabilities() error {
 	return nil
 }
 
+// setNoNewPrivileges is for kernels and machines without a filter that brings it to all threads.
+func setNoNewPrivileges() error {
+	return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", ll.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+}
+
 const (
 	readFiles  = landlock.AccessFSSet(ll.AccessFSReadFile | ll.AccessFSReadDir)
 	writeFiles = readFiles | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"unsafe"
 
-	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -110,7 +109,7 @@ func filter(arch uint32) ([]bpf.RawInstruction, error) {
 // enterSeccomp sets no_new_privs, too, for all threads.
 func enterSeccomp() error {
 	if err := checkSeccomp(); err != nil {
-		return os.NewSyscallError("prctl PR_SET_NO_NEW_PRIVS", ll.AllThreadsPrctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) // Missing tells the rest
+		return setNoNewPrivileges() // Missing tells the rest
 	}
 	raw, err := filter(auditArch)
 	if err != nil {
