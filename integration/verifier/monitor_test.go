@@ -25,9 +25,14 @@ type monitor struct {
 
 func (h *host) monitor(t *testing.T, user string) *monitor {
 	t.Helper()
+	return h.startMonitor(t, exec.Command(endtoend.Verifier(t), "monitor"), user)
+}
+
+func (h *host) startMonitor(t *testing.T, process *exec.Cmd, user string) *monitor {
+	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	check(t, err)
-	m := &monitor{conn: os.NewFile(uintptr(pair[0]), "ours"), process: exec.Command(endtoend.Verifier(t), "monitor")}
+	m := &monitor{conn: os.NewFile(uintptr(pair[0]), "ours"), process: process}
 	theirs := os.NewFile(uintptr(pair[1]), "theirs")
 	m.process.ExtraFiles = []*os.File{theirs}
 	m.process.Stderr = os.Stderr

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -198,5 +199,61 @@ func TestReadHomeInSandbox(t *testing.T) {
 	home := strings.Index(calls, `"root"`)
 	if landlock < 0 || seccomp < 0 || home < landlock || home < seccomp {
 		t.Errorf("expected the sandbox, then the home folder root, got\n%s", calls)
+	}
+}
+
+// TestMemoryIsClosed: to another process of sshd's user, the verifier and its monitor are root's.
+func TestMemoryIsClosed(t *testing.T) {
+	const nobody = 65534
+	h := newHost(t)
+	dir := filepath.Dir(h.config)
+	for _, folder := range []string{dir, filepath.Dir(dir)} {
+		check(t, os.Chmod(folder, 0o755))
+	}
+	check(t, os.Chown(h.cache, nobody, nobody))
+	program := filepath.Join(dir, "verifier")
+	if out, err := exec.Command("install", endtoend.Verifier(t), program).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	command := func(arguments ...string) *exec.Cmd {
+		cmd := exec.Command(program, arguments...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		return cmd
+	}
+
+	id := h.issuer.Login(t, alice)
+	verify := command(h.arguments("alice", id.Certificate)...)
+	h.issuer.Asked = func(*http.Request) {
+		if owner := ownerOf(t, verify.Process.Pid); owner != 0 {
+			t.Errorf("expected that the verifier is closed to its user, got owner %d", owner)
+		}
+	}
+	wantLine(t, runCommand(t, verify), id)
+	if h.issuer.Requests() == 0 {
+		t.Fatal("the provider was not asked")
+	}
+
+	m := h.startMonitor(t, command("monitor"), "alice")
+	m.ask(t, map[string]any{}) // it is past its start then
+	if owner := ownerOf(t, m.process.Process.Pid); owner != 0 {
+		t.Errorf("expected that the monitor is closed to its user, got owner %d", owner)
+	}
+}
+
+// ownerOf is whose a process is to others: proc_pid(5).
+func ownerOf(t *testing.T, pid int) uint32 {
+	t.Helper()
+	info, err := os.Stat(fmt.Sprintf("/proc/%d/mem", pid))
+	check(t, err)
+	return info.Sys().(*syscall.Stat_t).Uid
+}
+
+// TestSandboxIncomplete: audit says what a kernel cannot take away.
+func TestSandboxIncomplete(t *testing.T) {
+	h := newHost(t)
+	a := runCommand(t, exec.Command("strace", "-f", "-qq", "-o", os.DevNull, "-e", "trace=landlock_create_ruleset", "-e", "inject=landlock_create_ruleset:error=ENOSYS",
+		endtoend.Verifier(t), "audit", "--offline", "--user", "root", "--config-dir", h.config, "--cache-dir", h.cache))
+	if !strings.Contains(a.stdout, "note: this kernel cannot take everything from the verifier: Landlock: ") || !strings.Contains(a.stdout, "(sandbox-incomplete)") {
+		t.Errorf("expected a note about Landlock, got\n%s", a.stdout)
 	}
 }
