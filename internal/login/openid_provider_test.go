@@ -87,14 +87,15 @@ func (p *openIDProvider) serveToken(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	basicAuth := r.Header.Get("Authorization") != ""
 	p.mu.Lock()
 	request := p.authorization
-	p.tokenForm, p.basicAuth = r.PostForm, r.Header.Get("Authorization") != ""
+	p.tokenForm, p.basicAuth = r.PostForm, basicAuth
 	p.mu.Unlock()
 	if p.token != nil && p.token(w, r) {
 		return
 	}
-	if p.clientSecret(r) != p.secret || r.PostForm.Has("client_secret") && p.secret == "" || p.basicAuth && p.secret == "" {
+	if p.clientSecret(r) != p.secret || r.PostForm.Has("client_secret") && p.secret == "" || basicAuth && p.secret == "" {
 		answerJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 		return
 	}
