@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Three targets, of which the second breaks on what it starts with.
@@ -25,18 +27,41 @@ func FuzzB(f *testing.F) {
 func FuzzC(f *testing.F) { f.Fuzz(func(*testing.T, []byte) {}) }
 `
 
-func TestFuzz(t *testing.T) {
-	folder := t.TempDir()
-	for name, text := range map[string]string{"go.mod": "module example.com/p\n", "p.go": "package p\n", "p_test.go": targets} {
+// This one tells that it runs.
+const endless = `package p
+
+import (
+	"os"
+	"testing"
+)
+
+func FuzzD(f *testing.F) {
+	f.Fuzz(func(t *testing.T, s string) {
+		if err := os.WriteFile("runs", nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+`
+
+// module makes the folder of one the working folder.
+func module(t *testing.T, tests string) (folder string) {
+	folder = t.TempDir()
+	for name, text := range map[string]string{"go.mod": "module example.com/p\n", "p.go": "package p\n", "p_test.go": tests} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Chdir(folder)
 	t.Setenv("GOFLAGS", "-mod=mod")
+	return folder
+}
+
+func TestFuzz(t *testing.T) {
+	folder := module(t, targets)
 	fuzz := func(args ...string) (int, string) {
 		var stdout, stderr strings.Builder
-		code := run(t.Context(), append(args, "-parallel", "1", "-totals", "totals.json", "./..."), &stdout, &stderr)
+		code := run(t.Context(), append(args, "-parallel", "1", "-jobs", "2", "-page", "page.md", "./..."), &stdout, &stderr)
 		if stderr.Len() > 0 {
 			t.Fatal(stderr.String())
 		}
@@ -47,9 +72,16 @@ func TestFuzz(t *testing.T) {
 	if code != 0 || strings.Count(said, "FuzzA: ") != 3 || strings.Count(said, "FuzzC: ") != 3 || strings.Contains(said, "FuzzB") {
 		t.Errorf("two rounds: got %d\n%s", code, said)
 	}
-	sums, err := readTotals("totals.json")
-	if err != nil || len(sums) != 2 || sums["example.com/p FuzzA"].Executions < 2000 || sums["example.com/p FuzzC"].Seconds == 0 {
-		t.Errorf("expected two targets with 2000 executions, got %v, %v", sums, err)
+	first, err := readTotals("page.md")
+	if err != nil || len(first.sums) != 2 || first.sums["example.com/p FuzzA"].executions < 2000 || first.sums["example.com/p FuzzC"].took == 0 {
+		t.Errorf("expected two targets with 2000 executions, got %v, %v", first, err)
+	}
+	text, err := os.ReadFile("page.md")
+	if err == nil {
+		err = os.WriteFile("page.md", []byte("# Fuzzing\n\n"+string(text)+"\n# Found\n"), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 
 	// A finding ends its target alone.
@@ -63,7 +95,39 @@ func TestFuzz(t *testing.T) {
 			t.Errorf("%s: got %d\n%s", name, code, said)
 		}
 	}
-	if after, err := readTotals("totals.json"); err != nil || after["example.com/p FuzzA"].Executions < sums["example.com/p FuzzA"].Executions+80000 {
+	after, err := readTotals("page.md")
+	if err != nil || len(after.sums) != 3 || after.sums["example.com/p FuzzA"].executions < first.sums["example.com/p FuzzA"].executions+80000 {
 		t.Errorf("expected the sums to grow, got %v, %v", after, err)
+	}
+	if text, err := os.ReadFile("page.md"); err != nil || string(text) != "# Fuzzing\n\n"+after.table()+"\n# Found\n" {
+		t.Errorf("expected the table with what is around it, got %v\n%s", err, text)
+	}
+}
+
+// Ctrl-C ends the workers, and what they did until then counts.
+func TestInterrupt(t *testing.T) {
+	folder := module(t, endless)
+	ctx, interrupt := context.WithCancel(t.Context())
+	var stdout, stderr strings.Builder
+	done := make(chan int)
+	go func() {
+		done <- run(ctx, []string{"-time", "1h", "-parallel", "1", "-page", "page.md", "./..."}, &stdout, &stderr)
+	}()
+	for {
+		if _, err := os.Stat(filepath.Join(folder, "runs")); err == nil {
+			break
+		}
+		select {
+		case code := <-done:
+			t.Fatalf("ended with %d\n%s%s", code, &stdout, &stderr)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	interrupt()
+	if code := <-done; code != 1 || stderr.Len() > 0 || strings.Contains(stdout.String(), "FAIL") {
+		t.Errorf("got %d\n%s%s", code, &stdout, &stderr)
+	}
+	if sums, err := readTotals("page.md"); err != nil || len(sums.sums) != 1 {
+		t.Errorf("expected one target, got %v, %v", sums, err)
 	}
 }

@@ -1,17 +1,20 @@
-// Fuzz runs the fuzz targets of packages one after another, as often as it is told, and goes on after a finding. It prints a line
-// for each run, the sums at the end, and where the inputs are that broke something.
+// Fuzz runs the fuzz targets of packages, as often as it is told, and goes on after a finding. It prints a line for each run, the
+// sums at the end, and where the inputs are that broke something. The sums of all its starts are a table in a page.
 //
-//	go run ./integration/fuzz -time 10m -rounds 6 -totals fuzz.json ./...
+//	go run ./integration/fuzz -time 10m -rounds 6 -page docs/fuzzing.md ./...
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"regexp"
+	"sync"
 )
 
 func main() {
@@ -31,10 +34,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("fuzz", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.time, "time", "30s", "how long a target runs in each round, or 1000x for so many executions")
-	flags.IntVar(&o.parallel, "parallel", 0, "how many inputs are tried at the same time; 0 is one for each processor")
+	flags.IntVar(&o.parallel, "parallel", 0, "how many inputs of a target are tried at the same time; 0 is one for each processor")
+	jobs := flags.Int("jobs", 1, "how many targets run at the same time")
 	rounds := flags.Int("rounds", 1, "how often all targets run")
 	match := flags.String("match", "", "a regular expression for the `names` of targets, with their package")
-	file := flags.String("totals", "", "a `file` to which times and executions are added up over several starts")
+	page := flags.String("page", "", "a Markdown `file` with a table in which processor times and executions are added up")
 	if flags.Parse(args) != nil {
 		return 2
 	}
@@ -44,7 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	o.packages = flags.Args()
-	sums, err := readTotals(*file)
+	sums, err := readTotals(*page)
 	var all []target
 	if err == nil {
 		all, err = o.targets(ctx, wanted)
@@ -53,34 +57,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stderr, "fuzz:", err)
 		return 1
 	}
+
 	failed := map[target]string{}
-	for round := 0; round < *rounds && ctx.Err() == nil; round++ {
-		for _, t := range all {
-			if failed[t] != "" {
-				continue // it would find the same again
-			}
-			result := o.run(ctx, t)
-			if ctx.Err() != nil {
-				break
-			}
-			sums.add(t, result)
-			_, _ = fmt.Fprintf(stdout, "%s: %s\n", t, result)
-			if result.failure != "" {
-				failed[t] = result.input
-				if result.input == "" {
-					failed[t] = "no input was kept"
-				}
-				_, _ = fmt.Fprint(stdout, result.failure)
-			}
-			if err := sums.write(*file); err != nil {
-				_, _ = fmt.Fprintln(stderr, "fuzz:", err)
-				return 1
-			}
+	for range *rounds {
+		if err := o.round(ctx, all, failed, sums, *jobs, stdout); err != nil {
+			_, _ = fmt.Fprintln(stderr, "fuzz:", err)
+			return 1
 		}
 	}
 	_, _ = fmt.Fprintln(stdout, "\nin all:")
 	for _, t := range all {
-		_, _ = fmt.Fprintf(stdout, "%s: %s\n", t, sums[t.String()])
+		_, _ = fmt.Fprintf(stdout, "%s: %s\n", t, sums.of(t))
 	}
 	for _, t := range all {
 		if failed[t] != "" {
@@ -91,4 +78,39 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// round runs each target once, but for those that have failed, which would find the same again. It adds to failed and sums.
+func (o options) round(ctx context.Context, all []target, failed map[target]string, sums *totals, jobs int, stdout io.Writer) error {
+	waiting := make(chan target, len(all))
+	for _, t := range all {
+		if failed[t] == "" {
+			waiting <- t
+		}
+	}
+	close(waiting)
+	var (
+		group sync.WaitGroup
+		mutex sync.Mutex // for what follows, and so that what is printed of a run stays together
+		errs  []error
+	)
+	for range max(1, jobs) {
+		group.Go(func() {
+			for t := range waiting {
+				if ctx.Err() != nil {
+					return
+				}
+				result := o.run(ctx, t)
+				mutex.Lock()
+				_, _ = fmt.Fprintf(stdout, "%s: %s\n%s", t, result, result.failure)
+				if result.failure != "" {
+					failed[t] = cmp.Or(result.input, "no input was kept")
+				}
+				errs = append(errs, sums.add(t, result))
+				mutex.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -56,7 +57,7 @@ func output(cmd *exec.Cmd) (string, error) {
 
 // result is one run of a target.
 type result struct {
-	took       time.Duration
+	took       time.Duration // of a processor
 	executions int
 	input      string // the file of the input that broke something
 	failure    string // what go test printed, "" if nothing broke
@@ -76,12 +77,19 @@ func (o options) run(ctx context.Context, t target) result {
 		args = append(args, "-parallel", strconv.Itoa(o.parallel))
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, t.importPath)...)
+	// An interrupt is for the workers, too. They keep what they have, and it is no failure.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	var printed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &printed, &printed
-	started := time.Now()
 	err := cmd.Run()
 	r := read(printed.String())
-	r.took = time.Since(started)
+	if cmd.ProcessState != nil {
+		r.took = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	if ctx.Err() != nil && r.input == "" {
+		err = nil
+	}
 	if err == nil {
 		r.input, r.failure = "", ""
 		return r

@@ -1,58 +1,97 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 )
 
 // total is how much a target has run.
 type total struct {
-	Seconds    float64 `json:"seconds"`
-	Executions int     `json:"executions"`
+	took       time.Duration // of a processor
+	executions int
 }
 
 func (t total) String() string {
-	took := time.Duration(t.Seconds * float64(time.Second))
-	return fmt.Sprintf("%s, %d executions", took.Round(time.Second), t.Executions)
+	return fmt.Sprintf("%s, %d executions", t.took.Round(time.Second), t.executions)
 }
 
-// totals are by the names of targets.
-type totals map[string]total
+// totals are by the names of targets. They are kept as a table of a Markdown page.
+type totals struct {
+	page string // no file if it is empty
 
-// readTotals gives none for a file that is not there, or has no name.
-func readTotals(file string) (totals, error) {
-	sums := totals{}
-	if file == "" {
-		return sums, nil
+	mutex sync.Mutex
+	sums  map[string]total
+}
+
+const tableHead = "| package | target | processor time | executions |\n|---|---|--:|--:|\n"
+
+var tableRow = regexp.MustCompile("(?m)^\\| `([^`\n]+)` \\| `([^`\n]+)` \\| ([^| \n]+) \\| (\\d+) \\|\n")
+
+// readTotals gives none for a page that is not there, or has no name.
+func readTotals(page string) (*totals, error) {
+	t := &totals{page: page, sums: map[string]total{}}
+	if page == "" {
+		return t, nil
 	}
-	data, err := os.ReadFile(file)
+	text, err := os.ReadFile(page)
 	if errors.Is(err, fs.ErrNotExist) {
-		return sums, nil
+		return t, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(data, &sums)
+	for _, row := range tableRow.FindAllStringSubmatch(string(text), -1) {
+		took, badTime := time.ParseDuration(row[3])
+		executions, badNumber := strconv.Atoi(row[4])
+		err = errors.Join(err, badTime, badNumber)
+		t.sums[row[1]+" "+row[2]] = total{took, executions}
 	}
-	return sums, err
+	return t, err
 }
 
-func (s totals) add(t target, r result) {
-	sum := s[t.String()]
-	sum.Seconds += r.took.Seconds()
-	sum.Executions += r.executions
-	s[t.String()] = sum
+func (t *totals) of(name target) total {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return t.sums[name.String()]
 }
 
-func (s totals) write(file string) error {
-	if file == "" {
+// add writes the page anew, too, with all its other lines as they are.
+func (t *totals) add(name target, r result) error {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	sum := t.sums[name.String()]
+	sum.took += r.took
+	sum.executions += r.executions
+	t.sums[name.String()] = sum
+	if t.page == "" {
 		return nil
 	}
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
+	text, err := os.ReadFile(t.page)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.WriteFile(file, append(data, '\n'), 0o644)
+	before, after, found := strings.Cut(tableRow.ReplaceAllString(string(text), ""), tableHead)
+	if !found && before != "" {
+		before = strings.TrimRight(before, "\n") + "\n\n"
+	}
+	temporary := t.page + ".new"
+	if err := os.WriteFile(temporary, []byte(before+t.table()+after), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temporary, t.page)
+}
+
+func (t *totals) table() string {
+	table := tableHead
+	for _, name := range slices.Sorted(maps.Keys(t.sums)) {
+		importPath, function, _ := strings.Cut(name, " ")
+		table += fmt.Sprintf("| `%s` | `%s` | %s | %d |\n", importPath, function, t.sums[name].took.Round(time.Second), t.sums[name].executions)
+	}
+	return table
 }
