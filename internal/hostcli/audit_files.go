@@ -96,10 +96,12 @@ func (a *auditor) checkFiles(context.Context) {
 	var wrong *policy.ConfigError
 	switch {
 	case errors.As(a.configErr, &wrong):
-		a.add(auditFinding{
-			Code: codeConfigUnusable, Severity: policy.SeverityError, File: wrong.File, Line: wrong.Line, Text: "nobody can log in: " + wrong.Detail,
-			Hint: "mend config.yml",
-		})
+		for _, e := range wrong.All() {
+			a.add(auditFinding{
+				Code: codeConfigUnusable, Severity: policy.SeverityError, File: e.File, Line: e.Line, Text: "nobody can log in: " + e.Detail,
+				Hint: "mend config.yml",
+			})
+		}
 	case a.configErr != nil:
 		f := faultFinding(a.configErr, "nobody can log in")
 		f.Code = codeConfigUnusable
@@ -134,12 +136,13 @@ func (a *auditor) checkPrograms(context.Context) {
 	for _, file := range files {
 		plugin, err := policy.ParsePlugin(file.Path, file.Data)
 		if err != nil {
-			f := auditFinding{Code: codePluginUnusable, Severity: policy.SeverityError, File: file.Path, Text: err.Error()}
 			var wrong *policy.ConfigError
-			if errors.As(err, &wrong) {
-				f.Line, f.Text = wrong.Line, wrong.Detail
+			if !errors.As(err, &wrong) {
+				wrong = &policy.ConfigError{File: file.Path, Detail: err.Error()}
 			}
-			a.add(f)
+			for _, e := range wrong.All() {
+				a.add(auditFinding{Code: codePluginUnusable, Severity: policy.SeverityError, File: e.File, Line: e.Line, Text: e.Detail})
+			}
 			continue
 		}
 		if _, err := hostfiles.SystemProgram(plugin.Command[0]); err != nil {

@@ -62,7 +62,11 @@ func yamlKind(name string, parse func(file string, data []byte) error) fileKind 
 			var wrong *policy.ConfigError
 			switch {
 			case errors.As(err, &wrong):
-				return []policy.Problem{{File: wrong.File, Line: wrong.Line, Column: wrong.Column, Detail: wrong.Detail}}
+				var problems []policy.Problem
+				for _, e := range wrong.All() {
+					problems = append(problems, policy.Problem{File: e.File, Line: e.Line, Column: e.Column, Detail: e.Detail})
+				}
+				return problems
 			case err != nil:
 				return []policy.Problem{{File: file, Detail: err.Error()}}
 			}

@@ -31,7 +31,14 @@ type ConfigError struct {
 	Line   int
 	Member string
 	Detail string
+	Others []*ConfigError // what else is wrong with the file, in its order, up to a limit
 }
+
+// All is the error itself, and the others.
+func (e *ConfigError) All() []*ConfigError { return append([]*ConfigError{e}, e.Others...) }
+
+// maxConfigErrors is what one person mends at a time. In a file that is something else, every line is wrong.
+const maxConfigErrors = 20
 
 // Error gives file, line and what was expected there, on one line.
 func (e *ConfigError) Error() string {
@@ -55,12 +62,28 @@ func ParseConfig(file string, data []byte) (*Config, error) {
 	if err == nil {
 		return config, nil
 	}
-	e := (*ConfigError)(nil)
-	if !errors.As(err, &e) {
-		e = &ConfigError{Detail: err.Error()}
+	all := configErrors(err)
+	all = all[:min(len(all), maxConfigErrors)]
+	for _, e := range all {
+		e.File = file
 	}
-	e.File = file
-	return nil, e
+	all[0].Others = all[1:]
+	return nil, all[0]
+}
+
+// configErrors takes apart what was joined.
+func configErrors(err error) []*ConfigError {
+	switch err := err.(type) {
+	case *ConfigError:
+		return []*ConfigError{err}
+	case interface{ Unwrap() []error }:
+		var all []*ConfigError
+		for _, inner := range err.Unwrap() {
+			all = append(all, configErrors(inner)...)
+		}
+		return all
+	}
+	return []*ConfigError{{Detail: err.Error()}}
 }
 
 func parseConfig(data []byte) (*Config, error) {
@@ -104,15 +127,19 @@ func readProviders(n *yaml.Node) ([]Provider, error) {
 		return nil, errors.New("expected a list of providers, or the member left out for the presets")
 	}
 	var providers []Provider
+	var errs []error
 	taken := map[string]bool{}
 	for _, entry := range n.Content {
 		p, err := readProvider(resolve(entry), taken)
-		if err != nil {
-			return nil, err
-		}
 		providers = append(providers, p)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if len(errs) == maxConfigErrors {
+			break
+		}
 	}
-	return providers, nil
+	return providers, errors.Join(errs...)
 }
 
 func readProvider(n *yaml.Node, taken map[string]bool) (Provider, error) {
@@ -267,35 +294,39 @@ type member struct {
 	read func(value *yaml.Node) error
 }
 
-// readMapping hands the values to the members. A member without a value counts as left out.
+// readMapping hands the values to the members. A member without a value counts as left out. Every error is a [*ConfigError], or several
+// joined.
 func readMapping(n *yaml.Node, what string, members []member) error {
 	if n.Kind != yaml.MappingNode {
 		return &ConfigError{Line: n.Line, Detail: what + ": expected members with values"}
 	}
 	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	var errs []error
+	for i := 0; i+1 < len(n.Content) && len(errs) < maxConfigErrors; i += 2 {
 		key, value := resolve(n.Content[i]), resolve(n.Content[i+1])
 		name, line := key.Value, n.Content[i].Line
 		at := slices.IndexFunc(members, func(m member) bool { return m.name == name })
-		if key.Kind != yaml.ScalarNode || at < 0 {
-			return &ConfigError{Line: line, Member: name, Detail: unknownMember(name, what, members)}
-		}
-		if first, double := seen[name]; double {
-			detail := fmt.Sprintf("%s is there twice, first in line %d", name, first)
-			return &ConfigError{Line: line, Member: name, Detail: detail}
+		first, double := seen[name]
+		switch {
+		case key.Kind != yaml.ScalarNode || at < 0:
+			errs = append(errs, &ConfigError{Line: line, Member: name, Detail: unknownMember(name, what, members)})
+			continue
+		case double:
+			errs = append(errs, &ConfigError{Line: line, Member: name, Detail: fmt.Sprintf("%s is there twice, first in line %d", name, first)})
+			continue
 		}
 		seen[name] = line
 		if value.Kind == yaml.ScalarNode && value.ShortTag() == "!!null" {
 			continue
 		}
 		if err := members[at].read(value); err != nil {
-			if inner := (*ConfigError)(nil); errors.As(err, &inner) {
-				return err
+			if inner := (*ConfigError)(nil); !errors.As(err, &inner) {
+				err = &ConfigError{Line: n.Content[i+1].Line, Member: name, Detail: name + ": " + err.Error()}
 			}
-			return &ConfigError{Line: n.Content[i+1].Line, Member: name, Detail: name + ": " + err.Error()}
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func unknownMember(name, what string, members []member) string {

@@ -225,6 +225,27 @@ func TestDefaultConfigIsCopied(t *testing.T) {
 	}
 }
 
+// A file that is something else has errors without end; the first ones are enough.
+func TestConfigErrors(t *testing.T) {
+	for data, want := range map[string]int{
+		"flow: magic\ndefault: x\nproviders: [{isuer: x, flow: y}, z]": 5,
+		"providers: [" + strings.Repeat("{a: b},", 1000) + "]":         20,
+		strings.Repeat("a: b\n", 1000):                                 20,
+	} {
+		_, err := login.ParseConfig(file, []byte(data))
+		var e *login.ConfigError
+		if !errors.As(err, &e) || len(e.All()) != want || e.All()[0] != e {
+			t.Errorf("%.40q: expected %d errors, got %v", data, want, err)
+			continue
+		}
+		for i, other := range e.Others {
+			if other.File != file || other.Line < e.All()[i].Line || other.Others != nil {
+				t.Errorf("%.40q: got %+v behind line %d", data, other, e.All()[i].Line)
+			}
+		}
+	}
+}
+
 func shorten(s string) string { return s[:min(len(s), 200)] }
 
 func FuzzParseConfig(f *testing.F) {

@@ -30,7 +30,11 @@ func clientConfig(t *terminal, path string) (*login.Config, error) {
 	switch {
 	case err == nil:
 		t.detail("configuration %s", path)
-		if config, err = login.ParseConfig(path, data); err != nil {
+		config, err = login.ParseConfig(path, data)
+		if wrong := (*login.ConfigError)(nil); errors.As(err, &wrong) && len(wrong.Others) > 0 {
+			return nil, withHint(err, "opkssh config check "+path+" names what else is wrong there")
+		}
+		if err != nil {
 			return nil, err
 		}
 	case !required && errors.Is(err, fs.ErrNotExist):

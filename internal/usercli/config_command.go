@@ -46,6 +46,12 @@ which line. With --online it also asks each provider what will not work with it.
 
 func checkConfig(ctx context.Context, t *terminal, path string, online bool) error {
 	name, config, err := readConfig(path)
+	if wrong := (*login.ConfigError)(nil); errors.As(err, &wrong) && len(wrong.Others) > 0 {
+		for _, e := range wrong.All() {
+			t.note("%v", e)
+		}
+		return fmt.Errorf("%s: %s", name, count(len(wrong.All()), "mistake"))
+	}
 	if err != nil {
 		return err
 	}

@@ -99,13 +99,13 @@ func ParseConfig(file string, data []byte) (*Config, error) {
 	}
 	r := yamlReader{file}
 	if err := c.read(r, root); err != nil {
-		return nil, err
+		return nil, asConfigError(err)
 	}
 	return c, nil
 }
 
 func (c *Config) read(r yamlReader, root *yaml.Node) error {
-	err := r.mapping(root, map[string]func(*yaml.Node) error{
+	return r.mapping(root, map[string]func(*yaml.Node) error{
 		"env_vars":    c.readEnvVars(r),
 		"deny_emails": r.names(&c.DenyEmails, checkDenyEmail),
 		"deny_users":  r.names(&c.DenyUsers, checkPrincipal),
@@ -141,7 +141,6 @@ func (c *Config) read(r yamlReader, root *yaml.Node) error {
 			return nil
 		}),
 	})
-	return err
 }
 
 var envName = lazyRegexp(`^[A-Za-z_][A-Za-z0-9_]*$`)

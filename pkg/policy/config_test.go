@@ -244,3 +244,25 @@ func TestUnknownMemberSuggestsTheNearest(t *testing.T) {
 		}
 	}
 }
+
+// A file that is something else has errors without end; the first ones are enough.
+func TestConfigErrors(t *testing.T) {
+	for data, want := range map[string]int{
+		"deny_email: []\nlog: {to: nowhere}\ndeny: [x, y]":                                           4,
+		strings.Repeat("a: b\n", 1000):                                                               20,
+		"deny_users: [" + strings.Repeat("'*',", 1000) + "]":                                         20,
+		"log: {to: x, level: y}\ndeny_users: [" + strings.Repeat("'*',", 1000) + "]\nhome_policy: x": 20,
+	} {
+		_, err := policy.ParseConfig("config.yml", []byte(data))
+		var ce *policy.ConfigError
+		if !errors.As(err, &ce) || len(ce.All()) != want || ce.All()[0] != ce {
+			t.Errorf("%.40q: expected %d errors, got %v", data, want, err)
+			continue
+		}
+		for i, e := range ce.Others {
+			if e.File != "config.yml" || e.Line < ce.All()[i].Line || e.Others != nil {
+				t.Errorf("%.40q: got %+v behind line %d", data, e, ce.All()[i].Line)
+			}
+		}
+	}
+}

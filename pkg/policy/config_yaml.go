@@ -19,7 +19,14 @@ type ConfigError struct {
 	File         string
 	Line, Column int // from 1; 0 if unknown
 	Detail       string
+	Others       []*ConfigError // what else is wrong with the file, in its order, up to a limit
 }
+
+// All is the error itself, and the others.
+func (e *ConfigError) All() []*ConfigError { return append([]*ConfigError{e}, e.Others...) }
+
+// maxConfigErrors is what one person mends at a time. In a file that is something else, every line is wrong.
+const maxConfigErrors = 20
 
 // Error gives file:line: detail.
 func (e *ConfigError) Error() string {
@@ -27,6 +34,27 @@ func (e *ConfigError) Error() string {
 		return e.File + ": " + e.Detail
 	}
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Detail)
+}
+
+// asConfigError is the first of the errors that r gave, with the others.
+func asConfigError(err error) *ConfigError {
+	all := flatten(nil, err)
+	all = all[:min(len(all), maxConfigErrors)]
+	first := *all[0]
+	first.Others = all[1:]
+	return &first
+}
+
+func flatten(all []*ConfigError, err error) []*ConfigError {
+	switch err := err.(type) {
+	case *ConfigError:
+		return append(all, err)
+	case interface{ Unwrap() []error }:
+		for _, inner := range err.Unwrap() {
+			all = flatten(all, inner)
+		}
+	}
+	return all
 }
 
 // The parser has no type for its errors, only this text in front of them. It leaves it out for the first line.
@@ -80,7 +108,8 @@ func plain(n *yaml.Node) bool {
 	return n.Anchor == "" && n.Style&yaml.TaggedStyle == 0
 }
 
-// yamlReader makes functions that read a node into a variable.
+// yamlReader makes functions that read a node into a variable. They go on after an error; what they give is each a [*ConfigError], or
+// several joined.
 type yamlReader struct{ file string }
 
 func (r yamlReader) fail(n *yaml.Node, format string, args ...any) error {
@@ -110,20 +139,23 @@ func (r yamlReader) pairs(read func(key, value *yaml.Node) error) func(*yaml.Nod
 			return err
 		}
 		seen := map[string]bool{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
+		var errs []error
+		for i := 0; i+1 < len(n.Content) && len(errs) < maxConfigErrors; i += 2 {
 			key, value := n.Content[i], n.Content[i+1]
-			if err := r.expect(key, yaml.ScalarNode); err != nil {
-				return err
+			err := r.expect(key, yaml.ScalarNode)
+			switch {
+			case err != nil:
+			case seen[key.Value]:
+				err = r.fail(key, "%s stands twice", quoteShort(key.Value))
+			default:
+				seen[key.Value] = true
+				err = read(key, value)
 			}
-			if seen[key.Value] {
-				return r.fail(key, "%s stands twice", quoteShort(key.Value))
-			}
-			seen[key.Value] = true
-			if err := read(key, value); err != nil {
-				return err
+			if err != nil {
+				errs = append(errs, err)
 			}
 		}
-		return nil
+		return errors.Join(errs...)
 	}
 }
 
@@ -153,12 +185,16 @@ func (r yamlReader) each(read func(*yaml.Node) error) func(*yaml.Node) error {
 		if err := r.expect(n, yaml.SequenceNode); err != nil {
 			return err
 		}
+		var errs []error
 		for _, element := range n.Content {
 			if err := read(element); err != nil {
-				return err
+				errs = append(errs, err)
+			}
+			if len(errs) == maxConfigErrors {
+				break
 			}
 		}
-		return nil
+		return errors.Join(errs...)
 	}
 }
 

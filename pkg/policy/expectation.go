@@ -65,7 +65,7 @@ func ParseExpectations(file string, data []byte) ([]Expectation, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, asConfigError(err)
 	case len(tests) == 0:
 		nothing.Line, nothing.Column = root.Line, root.Column
 		return nil, nothing

@@ -44,7 +44,7 @@ func ParsePlugin(file string, data []byte) (*Plugin, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, asConfigError(err)
 	case p.Name == "":
 		return nil, r.fail(root, "expected a name")
 	case p.Command == nil:
