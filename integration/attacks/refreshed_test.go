@@ -12,7 +12,8 @@ import (
 
 // TestRefreshed.
 //
-// Power: has an own PK token whose ID token has expired, and ID tokens of others, of other clients, and forged ones.
+// Power: has a PK token whose ID token has expired, an own or a stolen one with its key, and ID tokens of later logins of the same
+// person, of others, of other clients, and forged ones.
 // Move: puts one of them in the place of the refreshed ID token.
 // Expected: refreshed-token, whether the row would have needed it or not; token-malformed and token-type for what is no ID token.
 func TestRefreshed(t *testing.T) {
@@ -54,6 +55,11 @@ func TestRefreshed(t *testing.T) {
 			p := strings.Split(jwt, ".")
 			return p[0] + "." + b64(replace("user-1", "user-2")(unb64(f.t, p[1]))) + "." + p[2]
 		}), "refreshed-token"},
+		{"a later login's", text(func(f *forgery, _ string) string {
+			jwt, _ := op.Login(f.t, object{"sub": "user-1", "email": "alice@example.com", "iat": now, "exp": now + 3600}).Token.IDToken()
+			return jwt
+		}), "refreshed-token"},
+		{"other nonce", fresh(object{"nonce": "x"}), "refreshed-token"},
 		{"other subject", fresh(object{"sub": "user-2"}), "refreshed-token"},
 		{"no subject", fresh(object{"sub": nil}), "refreshed-token"},
 		{"other issuer", fresh(object{"iss": "https://op.example.com"}), "refreshed-token"},

@@ -20,6 +20,12 @@ func (a *attempt) checkRefreshed(ctx context.Context) error {
 			return wrap(mismatch(ReasonRefreshed, name, original, describe(fresh.claims[name])))
 		}
 	}
+	// OpenID Connect Core §12.2. Without it, the ID token of a person's next login would give an old key that somebody stole a new life.
+	if nonce, present := fresh.claims["nonce"]; present {
+		if original, ok := a.token.claims["nonce"].(string); !ok || nonce != original {
+			return wrap(mismatch(ReasonRefreshed, "nonce", "the original ID token's or none", describe(nonce)))
+		}
+	}
 	if err := a.checkAudience(fresh.claims); err != nil {
 		return wrap(err)
 	}

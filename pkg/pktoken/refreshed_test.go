@@ -42,6 +42,9 @@ var badRefreshed = []row{
 	{"no subject", fresh("sub", nil), pktoken.ReasonRefreshed},
 	{"subject null", fresh("sub", raw("null")), pktoken.ReasonRefreshed},
 	{"subject a number", fresh("sub", 1), pktoken.ReasonRefreshed},
+	{"another nonce", fresh("nonce", "x"), pktoken.ReasonRefreshed},
+	{"no text as nonce", fresh("nonce", 1), pktoken.ReasonRefreshed},
+	{"nonce null", fresh("nonce", raw("null")), pktoken.ReasonRefreshed},
 	{"another audience", fresh("aud", "other"), pktoken.ReasonRefreshed},
 	{"no audience", fresh("aud", nil), pktoken.ReasonRefreshed},
 	{"audience a number", fresh("aud", 1), pktoken.ReasonRefreshed},
@@ -92,7 +95,7 @@ func TestRefreshed(t *testing.T) {
 				{"same iat", and(policy.set, fresh("iat", now)), accepted},
 				{"audience in an array", and(policy.set, fresh("aud", []string{clientID})), accepted},
 				{"other claims", and(policy.set, fresh("email", "alice@example.com")), accepted},
-				{"another nonce", and(policy.set, fresh("nonce", "x")), accepted},
+				{"no nonce", and(policy.set, fresh("nonce", nil)), accepted},
 				{"iat 60 s in the future", and(policy.set, fresh("iat", now+65)), accepted},
 				{"by another key of the provider", and(policy.set, func(p *parts) {
 					other := pktokentest.NewIssuer(p.t, issuerURL, "EdDSA")
