@@ -12,14 +12,16 @@ import (
 // maxFile is far above what a refresh token takes.
 const maxFile = 64 << 10
 
-func (s *Store) file(a Account) string { return filepath.Join(s.Folder, a.name()+".json") }
+const fileSuffix = ".json"
+
+func (s *Store) file(name string) string { return filepath.Join(s.Folder, name+fileSuffix) }
 
 // writeFile replaces the file by rename, so that a crash leaves the old entry or the new one.
-func (s *Store) writeFile(a Account, data []byte) (err error) {
+func (s *Store) writeFile(name string, data []byte) (err error) {
 	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(s.Folder, a.name()+".*.new") // mode 0600
+	file, err := os.CreateTemp(s.Folder, name+".*.new") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -35,12 +37,12 @@ func (s *Store) writeFile(a Account, data []byte) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return os.Rename(file.Name(), s.file(a))
+	return os.Rename(file.Name(), s.file(name))
 }
 
 // readFile takes no file that others could have read or written.
-func (s *Store) readFile(a Account) ([]byte, error) {
-	info, err := os.Lstat(s.file(a))
+func readFile(name string) ([]byte, error) {
+	info, err := os.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNone
 	}
@@ -48,9 +50,9 @@ func (s *Store) readFile(a Account) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, &fs.PathError{Op: "read", Path: s.file(a), Err: errors.New("expected a regular file with mode 0600: others could read it")}
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("expected a regular file with mode 0600: others could read it")}
 	}
-	file, err := os.Open(s.file(a))
+	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +60,8 @@ func (s *Store) readFile(a Account) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, maxFile))
 }
 
-func (s *Store) removeFile(a Account) error {
-	if err := os.Remove(s.file(a)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func removeFile(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

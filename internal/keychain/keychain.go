@@ -14,6 +14,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"opkssh/internal/filelock"
 )
@@ -29,14 +31,19 @@ type Account struct {
 // name is the same for every account's files and locks, and has no character that a file system or a keychain minds.
 func (a Account) name() string {
 	sum := sha256.Sum256([]byte(a.Issuer + "\x00" + a.ClientID + "\x00" + a.Subject))
-	return hex.EncodeToString(sum[:16])
+	return hex.EncodeToString(sum[:nameSize])
 }
+
+// nameSize is the length of a name, in bytes before they are hex.
+const nameSize = 16
 
 // Entry is what is kept of an account.
 type Entry struct {
 	RefreshToken string `json:"refresh_token"`
 	// ClientSecret is the one that the login was made with, for a provider that no configuration file names.
 	ClientSecret string `json:"client_secret,omitempty"`
+	// KeyFile is the private key that it renews, an absolute path.
+	KeyFile string `json:"key_file,omitempty"`
 }
 
 // System is an operating system's keychain. Get gives [ErrNone] for what is not there, and Delete does too.
@@ -65,10 +72,14 @@ const (
 
 // Lock keeps other processes from an account's entry: a refresh token that rotates can be used once.
 func (s *Store) Lock(ctx context.Context, a Account) (unlock func(), err error) {
+	return s.lock(ctx, a.name())
+}
+
+func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error) {
 	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
 		return nil, err
 	}
-	unlock, _, err = filelock.Lock(ctx, s.lockFile(a), nil)
+	unlock, _, err = filelock.Lock(ctx, s.lockFile(name), nil)
 	return unlock, err
 }
 
@@ -82,10 +93,10 @@ func (s *Store) Put(a Account, e Entry) (place Place, trouble, err error) {
 	if s.System != nil {
 		if trouble = s.System.Set(a.name(), string(data)); trouble == nil {
 			// An older one in a file would not be the newest any more.
-			return InKeychain, nil, s.removeFile(a)
+			return InKeychain, nil, removeFile(s.file(a.name()))
 		}
 	}
-	if err := s.writeFile(a, data); err != nil {
+	if err := s.writeFile(a.name(), data); err != nil {
 		return "", trouble, err
 	}
 	if s.System != nil {
@@ -95,11 +106,13 @@ func (s *Store) Put(a Account, e Entry) (place Place, trouble, err error) {
 }
 
 // Get finds an account's entry. The error is [ErrNone] if there is none.
-func (s *Store) Get(a Account) (Entry, error) {
-	data, err := s.readFile(a)
+func (s *Store) Get(a Account) (Entry, error) { return s.get(a.name()) }
+
+func (s *Store) get(name string) (Entry, error) {
+	data, err := readFile(s.file(name))
 	if errors.Is(err, ErrNone) && s.System != nil {
 		var text string
-		text, err = s.System.Get(a.name())
+		text, err = s.System.Get(name)
 		data = []byte(text)
 	}
 	if err != nil {
@@ -119,23 +132,80 @@ func (s *Store) Delete(ctx context.Context, a Account) error {
 	if _, err := os.Lstat(s.Folder); s.System == nil && errors.Is(err, fs.ErrNotExist) {
 		return ErrNone
 	}
-	unlock, err := s.Lock(ctx, a)
+	return s.deleteLocked(ctx, a.name(), func() bool { return true })
+}
+
+// DeleteUnused forgets the entries that used does not vouch for, and says how many. is tells whose entry it is, which it does not say by
+// itself. An entry that cannot be read is of no use. It goes on after an error.
+func (s *Store) DeleteUnused(ctx context.Context, used func(e Entry, is func(Account) bool) bool) (deleted int, err error) {
+	names, err := s.names()
+	if err != nil {
+		return 0, err
+	}
+	var errs []error
+	for _, name := range names {
+		unused := func() bool {
+			e, err := s.get(name)
+			return err != nil || !used(e, func(a Account) bool { return a.name() == name })
+		}
+		switch err := s.deleteLocked(ctx, name, unused); {
+		case err == nil:
+			deleted++
+		case !errors.Is(err, ErrNone) && !errors.Is(err, errUsed):
+			errs = append(errs, err)
+		}
+	}
+	return deleted, errors.Join(errs...)
+}
+
+// names are those of entries, which each have a lock file, wherever they are.
+func (s *Store) names() ([]string, error) {
+	files, err := os.ReadDir(s.Folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		name, isLock := strings.CutSuffix(file.Name(), lockSuffix)
+		if !isLock {
+			name, _ = strings.CutSuffix(file.Name(), fileSuffix)
+		}
+		if sum, err := hex.DecodeString(name); err == nil && len(sum) == nameSize && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+var errUsed = errors.New("the entry is in use")
+
+func (s *Store) deleteLocked(ctx context.Context, name string, unused func() bool) error {
+	unlock, err := s.lock(ctx, name)
 	if err != nil {
 		return err
 	}
-	err = s.delete(a)
-	_ = os.Remove(s.lockFile(a))
+	if !unused() {
+		unlock()
+		return errUsed
+	}
+	err = s.delete(name)
+	if err == nil || errors.Is(err, ErrNone) {
+		_ = os.Remove(s.lockFile(name)) // else it says that there is something to delete
+	}
 	unlock()
 	_ = os.Remove(s.Folder) // if it is empty
 	return err
 }
 
-func (s *Store) delete(a Account) error {
-	_, err := os.Lstat(s.file(a))
+func (s *Store) delete(name string) error {
+	_, err := os.Lstat(s.file(name))
 	found := err == nil
-	err = s.removeFile(a)
+	err = removeFile(s.file(name))
 	if s.System != nil {
-		deleted := s.System.Delete(a.name())
+		deleted := s.System.Delete(name)
 		found = found || deleted == nil
 		if deleted != nil && !errors.Is(deleted, ErrNone) {
 			err = errors.Join(err, deleted)
@@ -147,4 +217,6 @@ func (s *Store) delete(a Account) error {
 	return err
 }
 
-func (s *Store) lockFile(a Account) string { return filepath.Join(s.Folder, a.name()+".lock") }
+const lockSuffix = ".lock"
+
+func (s *Store) lockFile(name string) string { return filepath.Join(s.Folder, name+lockSuffix) }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -104,6 +105,57 @@ func TestKeepAndForget(t *testing.T) {
 			}
 			if _, err := os.Stat(s.Folder); runtime.GOOS != "windows" && !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("left behind: %v", files(t, s.Folder))
+			}
+		})
+	}
+}
+
+func TestDeleteUnused(t *testing.T) {
+	for name, system := range map[string]*memory{"keychain": newMemory(), "file": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := &keychain.Store{Folder: filepath.Join(t.TempDir(), "state")}
+			if system != nil {
+				s.System = system
+			}
+			used := func(e keychain.Entry, is func(keychain.Account) bool) bool { return is(alice) && e.KeyFile == "/alice" }
+			if n, err := s.DeleteUnused(t.Context(), used); n != 0 || err != nil {
+				t.Fatalf("without entries: got %d, %v", n, err)
+			}
+			bob := keychain.Account{Issuer: alice.Issuer, ClientID: alice.ClientID, Subject: "bob"}
+			for a, file := range map[keychain.Account]string{alice: "/alice", bob: "/alice"} {
+				unlock, err := s.Lock(t.Context(), a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, _, err := s.Put(a, keychain.Entry{RefreshToken: a.Subject, KeyFile: file}); err != nil {
+					t.Fatal(err)
+				}
+				unlock()
+			}
+			if err := os.WriteFile(filepath.Join(s.Folder, "notes"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if system != nil {
+				system.refuse = errors.New("locked")
+				if n, err := s.DeleteUnused(t.Context(), used); n != 0 || err == nil {
+					t.Fatalf("locked: got %d, %v", n, err)
+				}
+				system.refuse = nil
+				for _, a := range []keychain.Account{alice, bob} { // the refusal of this keychain comes too late
+					if _, _, err := s.Put(a, keychain.Entry{RefreshToken: a.Subject, KeyFile: "/alice"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if n, err := s.DeleteUnused(t.Context(), used); n != 1 || err != nil {
+				t.Fatalf("expected one, got %d, %v", n, err)
+			}
+			wantToken(t, s, "alice")
+			if _, err := s.Get(bob); !errors.Is(err, keychain.ErrNone) {
+				t.Errorf("bob: expected %v, got %v", keychain.ErrNone, err)
+			}
+			if names := files(t, s.Folder); !slices.Contains(names, "notes") {
+				t.Errorf("somebody else's file is gone: %v", names)
 			}
 		})
 	}

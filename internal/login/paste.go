@@ -103,7 +103,7 @@ func (f *Flow) waitForPaste(ctx context.Context, callback *callbackPage, pageURL
 //
 // A code alone comes without state and iss. State keeps an attacker's code out of our login (RFC 6749 §10.12), and so do PKCE,
 // as that code was made for the attacker's verifier (RFC 7636, RFC 9700 §4.7.1), and the nonce, as its ID token commits to
-// another key. The token request goes to no other provider than ours, so that iss (RFC 9207) has nothing to add.
+// another key. Nothing does what iss does (RFC 9207): a provider that has sent the person on to another one gets that one's code.
 func (f *Flow) readPasted(ctx context.Context, callback *callbackPage, redirectURI *url.URL) error {
 	problem := ""
 	for {

@@ -13,15 +13,19 @@ import (
 	"opkssh/pkg/pktoken"
 )
 
-// refreshTimeout is for the whole refresh, in which nobody has to do anything.
-const refreshTimeout = time.Minute
+const (
+	// refreshTimeout is for the whole refresh, in which nobody has to do anything.
+	refreshTimeout = time.Minute
+	// answerPatience is how long somebody who gives up has to wait for an answer that may have the next refresh token.
+	answerPatience = 10 * time.Second
+)
 
 // Refresh gets a new ID token for an old login (OpenID Connect Core §12) and puts it beside the original one. What it returns
 // was verified as a host does it whose row says oidc_refreshed: the same issuer, subject and client, and not older.
 //
 // A provider may take a refresh token once, and give the next one with its answer (RFC 6749 §6). keep is called with the one
-// that counts from now on as soon as it is known, before anything else is done with the answer. An error of keep ends the
-// refresh. The caller sees to it that no other process refreshes with the same token meanwhile.
+// that counts from now on as soon as it is known, before anything else is done with the answer, and also where ctx ended while the
+// answer was on its way: the old one may be worth nothing by then. An error of keep ends the refresh. The caller sees to it that no other process refreshes with the same token meanwhile.
 //
 // Every error is an [*Error].
 func (f *Flow) Refresh(ctx context.Context, token *pktoken.Token, refreshToken string, keep func(next string) error) (*Result, error) {
@@ -64,8 +68,13 @@ func (f *Flow) refresh(ctx context.Context, token *pktoken.Token, refreshToken s
 		return nil, &Error{Code: CodeTokenEndpoint, Detail: "no HTTP client", Err: err}
 	}
 	defer client.CloseIdleConnections()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	request := f.authorizationRequest(metadata, proof, "")
-	answer, err := request.TokenSource(tokenContext(ctx, client), &oauth2.Token{RefreshToken: refreshToken}).Token()
+	patient, cancel := outliving(ctx, answerPatience)
+	defer cancel()
+	answer, err := request.TokenSource(tokenContext(patient, client), &oauth2.Token{RefreshToken: refreshToken}).Token()
 	if err != nil {
 		return nil, refreshError(tokenError(err))
 	}
@@ -96,6 +105,19 @@ func (f *Flow) refresh(ctx context.Context, token *pktoken.Token, refreshToken s
 		TokenType:    answer.Type(),
 		RefreshToken: answer.RefreshToken,
 	}, nil
+}
+
+// outliving is a context that ends some time after ctx.
+func outliving(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(by):
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 func (f *Flow) verifyRefreshed(ctx context.Context, token *pktoken.Token) (*pktoken.Verified, error) {

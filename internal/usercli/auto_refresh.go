@@ -27,7 +27,8 @@ func keepRenewing(ctx context.Context, t *terminal, pair userkeys.Pair, provider
 	t.note("renewing the key until Ctrl-C")
 	share := chance()
 	due, failures := tokenDue(first, share), 0
-	r := renewal{pair: pair, provider: &provider, due: func(id userkeys.Identity) bool {
+	account := accountOf(first)
+	r := renewal{pair: pair, provider: &provider, account: &account, due: func(id userkeys.Identity) bool {
 		due = tokenDue(id, share) // another process may have renewed it
 		return !wallClock().Before(due)
 	}}

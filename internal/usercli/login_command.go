@@ -219,7 +219,7 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 		return err
 	}
 	if !stored.printed {
-		keepRefreshToken(ctx, t, provider, cert, result)
+		keepRefreshToken(ctx, t, provider, stored.pair, cert, result)
 	}
 	report := reportLogin(result.Verified, cert, stored)
 	report.print(t, o.file != "")

@@ -17,6 +17,8 @@ type logoutReport struct {
 	FromAgent []agentKey `json:"removed_from_agent"`
 	Kept      []keptFile `json:"kept"`
 	Forgotten []string   `json:"forgotten_refresh_tokens,omitempty"` // the accounts
+	// ForgottenOthers is the number of refresh tokens whose keys were gone before.
+	ForgottenOthers int `json:"forgotten_other_refresh_tokens,omitempty"`
 }
 
 type agentKey struct {
@@ -38,7 +40,9 @@ func logoutCommand(t *terminal) *cobra.Command {
 		Short: "remove the keys that login wrote",
 		Long: `logout removes the private keys and certificates that login wrote to ~/.ssh and ~/.ssh/opkssh, takes them out of the
 ssh-agent and forgets their refresh tokens, and nothing else: with ALIAS those of one provider, without it all. A certificate that login wrote
-stays, and is named, if the private key beside it is another one. Keys that were written with -i are removed with -i.
+stays, and is named, if the private key beside it is another one. Keys that were written with -i are removed with -i. Without ALIAS and -i it
+also removes what logins left behind that were killed, and forgets refresh tokens whose keys are gone. If it cannot do one thing it does the
+others, and fails at the end.
 
 It ends no session at the provider, and copies of a key elsewhere stay valid until they expire.`,
 		Example: `  opkssh logout
@@ -83,6 +87,9 @@ func (r *logoutReport) print(t *terminal, done bool) {
 	for _, account := range r.Forgotten {
 		t.result("forgot the refresh token of %s", account)
 	}
+	if r.ForgottenOthers > 0 {
+		t.result("forgot %s whose keys are gone", count(r.ForgottenOthers, "refresh token"))
+	}
 	for _, kept := range r.Kept {
 		t.note("kept %s: %s", kept.File, kept.Reason)
 	}
@@ -105,21 +112,22 @@ func logout(t *terminal, s keySelection) (*logoutReport, error) {
 	}
 	rest := slices.DeleteFunc(slices.Clone(list), match)
 	list = slices.DeleteFunc(list, func(id userkeys.Identity) bool { return !match(id) })
-	if err := report.emptyAgent(t, list); err != nil {
-		return report, err
-	}
-	if err := report.forget(list, rest); err != nil {
-		return report, err
-	}
+	// One place that cannot be cleaned is no reason to leave the others: a private key in a file is worth the most.
+	errs := []error{report.emptyAgent(t, list)}
 	if s.file != "" {
 		removed, err := userkeys.At(s.file).Remove()
 		report.Removed = append(report.Removed, removed...)
-		return report, err
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, report.removeFiles(list, s.alias == ""))
 	}
-	return report, report.removeFiles(list)
+	errs = append(errs, report.forget(list, rest))
+	if s.alias == "" && s.file == "" {
+		errs = append(errs, report.forgetOthers())
+	}
+	return report, errors.Join(errs...)
 }
 
-// emptyAgent comes first: if it fails, the next logout still finds everything.
 func (r *logoutReport) emptyAgent(t *terminal, list []userkeys.Identity) error {
 	if !slices.ContainsFunc(list, func(id userkeys.Identity) bool { return id.InAgent }) {
 		return nil
@@ -140,7 +148,9 @@ func (r *logoutReport) emptyAgent(t *terminal, list []userkeys.Identity) error {
 	return err
 }
 
-func (r *logoutReport) removeFiles(list []userkeys.Identity) error {
+// removeFiles goes on after an error. all is whether to remove what interrupted logins left behind, too.
+func (r *logoutReport) removeFiles(list []userkeys.Identity, all bool) error {
+	var errs []error
 	for _, id := range list {
 		if id.Pair.Key == "" {
 			continue
@@ -150,14 +160,22 @@ func (r *logoutReport) removeFiles(list []userkeys.Identity) error {
 		var foreign *userkeys.ForeignError
 		if errors.As(err, &foreign) {
 			r.Kept = append(r.Kept, keptFile{foreign.File, foreign.Detail})
-		} else if err != nil {
-			return err
+		} else {
+			errs = append(errs, err)
 		}
 	}
 	folder, err := keyFolder()
-	if err != nil || !userkeys.Configured(folder) {
-		return err
+	if err != nil {
+		return errors.Join(append(errs, err)...)
 	}
-	_, err = userkeys.UpdateFolderConfig(folder, time.Now())
-	return err
+	if all {
+		removed, err := userkeys.RemoveUnfinished(folder)
+		r.Removed = append(r.Removed, removed...)
+		errs = append(errs, err)
+	}
+	if userkeys.Configured(folder) {
+		_, err = userkeys.UpdateFolderConfig(folder, time.Now())
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }

@@ -13,6 +13,7 @@ import (
 
 // refreshable is a login that can be refreshed with the newest refresh token.
 type refreshable struct {
+	at      *openIDProvider
 	request url.Values
 	claims  map[string]any
 }
@@ -35,7 +36,7 @@ func hasScope(request url.Values, scope string) bool {
 func (p *openIDProvider) withRefreshToken(request url.Values, claims, answer map[string]any) map[string]any {
 	if hasScope(request, "offline_access") && !hasScope(request, "no-refresh") {
 		token := "hush-refresh-" + rand.Text()
-		refreshables.Store(token, refreshable{request, claims})
+		refreshables.Store(token, refreshable{p, request, claims})
 		answer["refresh_token"] = token
 	}
 	return answer
@@ -49,6 +50,9 @@ func (p *openIDProvider) refresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	before := found.(refreshable)
+	if before.at != p {
+		p.t.Error("a provider got the refresh token of another one")
+	}
 	claims := maps.Clone(before.claims)
 	delete(claims, "nonce")
 	p.shorten(before.request, claims)

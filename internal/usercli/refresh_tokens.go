@@ -37,19 +37,19 @@ func accountOf(id userkeys.Identity) keychain.Account {
 
 // keepRefreshToken keeps what a login gave for the next refresh of the key that cert is for. Without it the login is as good, so
 // that trouble is a warning.
-func keepRefreshToken(ctx context.Context, t *terminal, provider login.Provider, cert *ssh.Certificate, result *login.Result) {
+func keepRefreshToken(ctx context.Context, t *terminal, provider login.Provider, pair userkeys.Pair, cert *ssh.Certificate, result *login.Result) {
 	if result.RefreshToken == "" {
 		if provider.Refresh {
 			t.note("warning: the provider gave no refresh token: the key cannot be renewed without a new login")
 		}
 		return
 	}
-	if err := lockAndPut(ctx, t, provider, cert, result.RefreshToken); err != nil {
+	if err := lockAndPut(ctx, t, provider, pair, cert, result.RefreshToken); err != nil {
 		t.note("warning: the refresh token was not kept: %v", err)
 	}
 }
 
-func lockAndPut(ctx context.Context, t *terminal, provider login.Provider, cert *ssh.Certificate, token string) error {
+func lockAndPut(ctx context.Context, t *terminal, provider login.Provider, pair userkeys.Pair, cert *ssh.Certificate, token string) error {
 	id, err := userkeys.Of(cert)
 	if err != nil {
 		return err
@@ -63,12 +63,16 @@ func lockAndPut(ctx context.Context, t *terminal, provider login.Provider, cert 
 		return err
 	}
 	defer unlock()
-	return putRefreshToken(t, store, accountOf(id), provider, token)
+	return putRefreshToken(t, store, accountOf(id), provider, pair, token)
 }
 
 // putRefreshToken wants the account's lock.
-func putRefreshToken(t *terminal, store *keychain.Store, a keychain.Account, provider login.Provider, token string) error {
-	place, trouble, err := store.Put(a, keychain.Entry{RefreshToken: token, ClientSecret: provider.ClientSecret})
+func putRefreshToken(t *terminal, store *keychain.Store, a keychain.Account, provider login.Provider, pair userkeys.Pair, token string) error {
+	file, err := filepath.Abs(pair.Key)
+	if err != nil {
+		return err
+	}
+	place, trouble, err := store.Put(a, keychain.Entry{RefreshToken: token, ClientSecret: provider.ClientSecret, KeyFile: file})
 	if err != nil {
 		return err
 	}
@@ -82,7 +86,8 @@ func putRefreshToken(t *terminal, store *keychain.Store, a keychain.Account, pro
 // forgetPatience is how long a logout waits for a refresh to end.
 const forgetPatience = time.Minute
 
-// forget forgets the refresh tokens of the accounts of some keys, unless a key of the rest can be renewed with them.
+// forget forgets the refresh tokens of the accounts of some keys, unless a key of the rest can be renewed with them. It goes on after an
+// error.
 func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
 	store, err := refreshTokens()
 	if err != nil {
@@ -90,6 +95,7 @@ func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), forgetPatience)
 	defer cancel()
+	var errs []error
 	for _, id := range keys {
 		if slices.ContainsFunc(rest, id.Same) {
 			continue
@@ -98,8 +104,27 @@ func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
 		case err == nil:
 			r.Forgotten = append(r.Forgotten, id.Account()+" at "+id.Issuer)
 		case !errors.Is(err, keychain.ErrNone):
-			return fmt.Errorf("the refresh token of %s was not forgotten: %w", id.Account(), err)
+			errs = append(errs, fmt.Errorf("the refresh token of %s was not forgotten: %w", id.Account(), err))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// forgetOthers forgets the refresh tokens that no key is there for any more: another account's login has replaced it, or somebody removed
+// it, or an earlier logout could not forget its token.
+func (r *logoutReport) forgetOthers() error {
+	store, err := refreshTokens()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), forgetPatience)
+	defer cancel()
+	r.ForgottenOthers, err = store.DeleteUnused(ctx, func(e keychain.Entry, is func(keychain.Account) bool) bool {
+		id, found := userkeys.Read(userkeys.At(e.KeyFile))
+		return found && is(accountOf(id))
+	})
+	if err != nil {
+		return fmt.Errorf("refresh tokens whose keys are gone were not forgotten: %w", err)
 	}
 	return nil
 }

@@ -21,7 +21,9 @@ import (
 // renewal renews the key in a pair of files: the same key gets a new certificate, whose PK token holds a refreshed ID token.
 type renewal struct {
 	pair     userkeys.Pair
-	provider *login.Provider // nil: what the login kept
+	provider *login.Provider // nil: what the login kept. A key of another provider is not renewed
+	// account is whose key it has to be. nil: whose key is there.
+	account *keychain.Account
 	// due says whether the key that is there, once nobody else renews it, is still to be renewed.
 	due func(userkeys.Identity) bool
 }
@@ -37,16 +39,22 @@ func (r *renewal) run(ctx context.Context, t *terminal) (id userkeys.Identity, r
 		return id, false, err
 	}
 	account := accountOf(id)
+	if r.account != nil {
+		account = *r.account
+	}
 	unlock, err := store.Lock(ctx, account)
 	if err != nil {
 		return id, false, err
 	}
 	defer unlock()
-	if id, err = readIdentity(r.pair); err != nil || !r.due(id) {
+	if id, err = readIdentity(r.pair); err != nil {
 		return id, false, err
 	}
 	if accountOf(id) != account {
 		return id, false, userkeys.ErrReplaced
+	}
+	if !r.due(id) {
+		return id, false, nil
 	}
 	err = r.renew(ctx, t, store, id)
 	if err != nil {
@@ -91,6 +99,11 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 		return err
 	}
 	account := accountOf(id)
+	if p := r.provider; p != nil && (p.Issuer != account.Issuer || p.ClientID != account.ClientID) {
+		// Another provider must not see the refresh token.
+		return withHint(fmt.Errorf("the key is from client %s of %s, and the provider is now client %s of %s",
+			account.ClientID, account.Issuer, p.ClientID, p.Issuer), "opkssh login")
+	}
 	entry, err := store.Get(account)
 	if err != nil && !errors.Is(err, keychain.ErrNone) {
 		return err
@@ -106,8 +119,11 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 		if next == entry.RefreshToken {
 			return nil
 		}
-		return putRefreshToken(t, store, account, provider, next)
+		return putRefreshToken(t, store, account, provider, r.pair, next)
 	})
+	if failure := (*login.Error)(nil); errors.As(err, &failure) && failure.Code == login.CodeCanceled {
+		return errors.New("interrupted: the certificate is as it was")
+	}
 	if err != nil {
 		return loginError(err)
 	}

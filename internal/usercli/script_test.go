@@ -86,7 +86,7 @@ func byHand(args []string) int {
 	return 0
 }
 
-// TestScripts runs the scripts in testdata. Each has a home folder of its own, $HOME, and an OpenID provider, $ISSUER.
+// TestScripts runs the scripts in testdata. Each has a home folder of its own, $HOME, and OpenID providers, $ISSUER and $OTHER_ISSUER.
 func TestScripts(t *testing.T) {
 	vectors, err := os.ReadFile("../../pkg/pktoken/testdata/pktoken.json")
 	if err != nil {
@@ -105,6 +105,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("BROWSER", "browser")
 			env.Values[ofTest{}], env.Values[ofSystem{}] = env.T(), &[]*cisystem.System{}
 			env.Setenv("ISSUER", startOpenIDProvider(env.T().(testing.TB)))
+			env.Setenv("OTHER_ISSUER", startOpenIDProvider(env.T().(testing.TB)))
 			port, err := freePort()
 			env.Setenv("REDIRECT_URI", fmt.Sprintf("http://127.0.0.1:%d/login-callback", port))
 			return errors.Join(err, os.Mkdir(home, 0o700))
