@@ -197,7 +197,7 @@ func TestFaultyHomeFile(t *testing.T) {
 					t.Errorf("expected a line about %s, got %v", fault.detail, lines[0])
 				}
 				hint, _ := lines[0]["hint"].(string)
-				if want := map[string]string{"mode": "chmod go-w", "owner": "chown 'alice'"}[fault.detail]; !strings.HasPrefix(hint, want) {
+				if want := map[string]string{"mode": "as alice: ", "owner": "as alice: "}[fault.detail]; !strings.HasPrefix(hint, want) {
 					t.Errorf("expected the hint %q, got %q", want, hint)
 				}
 

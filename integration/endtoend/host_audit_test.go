@@ -85,7 +85,7 @@ func TestAudit(t *testing.T) {
 			[]string{"user-not-allowed"},
 		},
 		{
-			"certificates that sshd does not take", "sed -i '1i PubkeyAcceptedAlgorithms ssh-ed25519,ecdsa-sha2-nistp256' /etc/ssh/sshd_config",
+			"certificates that sshd does not take", "sed -i '1i PubkeyAcceptedKeyTypes ssh-ed25519,ecdsa-sha2-nistp256' /etc/ssh/sshd_config",
 			"cp /etc/ssh/sshd_config.good /etc/ssh/sshd_config", true, []string{"key-algorithms"},
 		},
 		{"a program that others can write", "chmod 777 " + hostProgram, "chmod 755 " + hostProgram, false, []string{"command-program"}},
@@ -277,7 +277,7 @@ func TestDoctor(t *testing.T) {
 		t.Fatalf("got %+v", r)
 	}
 	report, code = ask("bob")
-	if report.Healthy || code != 1 || len(report.Advice) == 0 || !strings.Contains(report.Advice[0], "chmod go-w") {
+	if report.Healthy || code != 1 || len(report.Advice) == 0 || !strings.Contains(report.Advice[0], "verifier permissions fix") {
 		t.Errorf("rules that others can write: got %d, %+v", code, report)
 	}
 }

@@ -109,3 +109,34 @@ func TestInstallLoginUninstall(t *testing.T) {
 	want(t, r.Run(t, "/root/verifier", "uninstall", "--purge"), 0, "nothing to do")
 	r.WantTree(t, before)
 }
+
+// TestInstallAmongUsers: a user of the host can neither keep an installation waiting nor change the program that it makes root run.
+func TestInstallAmongUsers(t *testing.T) {
+	t.Parallel()
+	r := system(t)
+	const program = "/usr/local/bin/verifier"
+	want(t, r.Run(t, "install", "-o", "alice", "-m", "755", "/root/verifier", program), 0)
+	for _, spoil := range []struct{ command, mend, hint string }{
+		{"chmod 775 /usr/local", "chmod 755 /usr/local", "hint: chmod go-w '/usr/local'\n"},
+		{"chown alice /usr/local/bin", "chown root /usr/local/bin", "hint: chown -h root '/usr/local/bin'\n"},
+	} {
+		want(t, r.Run(t, "sh", "-c", spoil.command), 0)
+		want(t, r.Run(t, "/root/verifier", "install"), 1, "verifier: /usr/local", spoil.hint)
+		want(t, r.Run(t, "sh", "-c", spoil.mend), 0)
+	}
+
+	// Whatever alice can open she can lock.
+	const whileLocked = `runuser -u alice -- sh -c 'for f in /var/lib /var/lib/opkssh /etc /usr/local/bin; do exec 9<$f && flock 9 && sleep 60 & done; sleep 1; >/tmp/locked; wait' >/dev/null 2>&1 &
+until [ -e /tmp/locked ]; do sleep 0.1; done
+rm -f /tmp/locked
+"$@"`
+	want(t, r.Run(t, "sh", "-c", whileLocked, "sh", "/root/verifier", "install"), 0, "replace "+program, "create /etc/sudoers.d/opkssh")
+	if got := r.Run(t, "stat", "-c", "%a %U", program); got.Stdout != "755 root\n" {
+		t.Errorf("got %+v", got)
+	}
+	want(t, r.Run(t, program, "install"), 0, "nothing to do")
+	want(t, r.Run(t, "runuser", "-u", "alice", "--", "sh", "-c", "echo >>"+program), 2)
+	want(t, r.Run(t, "sh", "-c", whileLocked, "sh", "/root/verifier", "uninstall"), 0, "remove user opksshuser")
+	// It was there before, and stays.
+	want(t, r.Run(t, "test", "-e", program), 0)
+}

@@ -63,3 +63,21 @@ func TestEditKeepsTheAccessList(t *testing.T) {
 		}
 	}
 }
+
+// TestFixKeepsTheAccessList: nor does a copy that takes a file away from whoever could write it.
+func TestFixKeepsTheAccessList(t *testing.T) {
+	l := newLayout(t)
+	path := l.ConfigDir + "/auth_id"
+	if _, err := unix.Getxattr(path, accessAttributes[0], nil); errors.Is(err, unix.ENOTSUP) {
+		t.Log("the file system has no access control lists: nothing can be lost")
+		return
+	}
+	want := readableFor(t, path, 4711)
+	setOwner(t, path, strangerID, 0, 0o640)
+	if got := told(l, l.Apply(false)); len(got) != 1 {
+		t.Errorf("expected a change of the owner, got %q", got)
+	}
+	if got := accessListOf(t, path); !bytes.Equal(got, want) {
+		t.Errorf("expected the list %x, got %x", want, got)
+	}
+}

@@ -165,25 +165,98 @@ func TestReadHome(t *testing.T) {
 	}
 }
 
-// TestReadHomeOwner: what a third user has is no use, and the hint names whose it must be.
+// TestReadHomeOwner: what belongs to a third user, or may be written by others, is no use, and it is for the home folder's user to mend. Root
+// gets no command there: it would follow what the user has put in its way until then.
 func TestReadHomeOwner(t *testing.T) {
-	for _, name := range []string{"", "/.opk", "/.opk/auth_id"} {
+	if os.Geteuid() != 0 {
+		t.Fatal("expected to run as root: this is about owners")
+	}
+	const (
+		copied = "as tester: cd 'HOME/.opk' && cp auth_id new && chmod go-w new && mv -f new auth_id"
+		made   = "as tester: mv 'HOME/.opk' 'HOME/.opk.old' && mkdir -m 700 'HOME/.opk'"
+		none   = "it is its owner's to mend, not root's"
+	)
+	stranger := func(t *testing.T, path string, a *Account) { give(t, path, a.UID+1) }
+	loose := func(t *testing.T, path string, _ *Account) { chmod(t, path, 0o775) }
+	loosened := func(t *testing.T, path string, a *Account) { give(t, path, 0); loose(t, path, a) }
+	for _, test := range []struct {
+		name   string
+		spoil  func(t *testing.T, path string, a *Account)
+		detail string
+		want   string // how the hint begins
+		roots  bool   // the home folder and .opk are root's
+	}{
+		{"", stranger, "owner", "chown -h 'tester' 'HOME'", false},
+		{"", loose, "mode", "chmod go-w 'HOME'", false},
+		{"/.opk", stranger, "owner", made, false},
+		{"/.opk", loose, "mode", "as tester: chmod go-w 'HOME/.opk'", false},
+		{"/.opk", loosened, "mode", made, false},
+		{"/.opk/auth_id", stranger, "owner", copied, false},
+		{"/.opk/auth_id", loose, "mode", copied, false},
+		{"/.opk/auth_id", loosened, "mode", copied, false},
+		{"/.opk", stranger, "owner", "chown -h 'tester' 'HOME/.opk'", true},
+		{"/.opk", loosened, "mode", "chmod go-w 'HOME/.opk'", true},
+		{"/.opk/auth_id", stranger, "owner", "put a copy in its place, as root", true},
+	} {
 		account := tester(t, folder(t))
-		if os.Geteuid() == 0 {
-			give(t, account.Home+name, account.UID+1)
-		} else {
-			// All is ours: the account is the stranger, and its home the first that it does not own.
-			account.UID++
-			name = ""
+		if test.roots {
+			give(t, account.Home, 0)
+			give(t, account.Home+"/.opk", 0)
 		}
+		test.spoil(t, account.Home+test.name, account)
 		var fault *Fault
 		_, err := ReadHome(account)
-		want := "chown 'tester' '" + account.Home + name + "'"
-		if name == "" && os.Geteuid() != 0 {
-			want = "" // a folder above it comes first
+		want := strings.ReplaceAll(test.want, "HOME", account.Home)
+		if !errors.As(err, &fault) || fault.Detail != test.detail || !strings.HasPrefix(fault.Hint, want) {
+			t.Errorf("%s, root's: %v: expected a fault in %s with the hint %s, got %+v", test.name, test.roots, test.detail, want, err)
 		}
-		if !errors.As(err, &fault) || fault.Detail != "owner" || want != "" && fault.Hint != want {
-			t.Errorf("%s: expected a fault in owner with the hint %s, got %v", name, want, err)
+	}
+
+	// A folder of the user's above the home folder is as much the user's.
+	account := tester(t, folder(t))
+	above := account.Home + "/team"
+	write(t, above+"/home/x", "", 0o600)
+	chmod(t, above, 0o775)
+	give(t, above, account.UID)
+	account.Home = above + "/home"
+	var fault *Fault
+	if _, err := ReadHome(account); !errors.As(err, &fault) || fault.Path != above || !strings.HasPrefix(fault.Hint, none) {
+		t.Errorf("above: expected the hint %s, got %+v", none, err)
+	}
+}
+
+// TestReadHomeHardLink: a name in a home folder for a file of root's, which the user may not read, says nothing. One that root has put where
+// the user can put none does, and so does a file of the user's own.
+func TestReadHomeHardLink(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("expected to run as root: this is about owners")
+	}
+	for _, test := range []struct {
+		name         string
+		owner        uint32 // of the file: 0, or else the user
+		roots, wrong bool
+	}{
+		{"root's", 0, false, true}, {"root's, in folders of root's", 0, true, false}, {"the user's own", 1, false, false},
+	} {
+		account := tester(t, folder(t))
+		rename(t, account.HomeFile(), account.Home+"-secret")
+		if err := os.Link(account.Home+"-secret", account.HomeFile()); err != nil {
+			t.Fatal(err)
+		}
+		if test.owner == 0 {
+			give(t, account.HomeFile(), 0)
+		}
+		if test.roots {
+			give(t, account.Home, 0)
+			give(t, account.Home+"/.opk", 0)
+		}
+		file, err := ReadHome(account)
+		var fault *Fault
+		switch {
+		case test.wrong && (!errors.As(err, &fault) || fault.Detail != "hard links" || fault.Got != "one with 2" || !strings.HasPrefix(fault.Hint, "as tester: ")):
+			t.Errorf("%s: expected a fault in hard links, got %+v, %v", test.name, file, err)
+		case !test.wrong && (err != nil || string(file.Data) != "x"):
+			t.Errorf("%s: expected its content, got %v", test.name, err)
 		}
 	}
 }

@@ -22,7 +22,7 @@ type Fault struct {
 	Detail   string
 	Expected string
 	Got      string
-	Hint     string // a command that mends it, or ""
+	Hint     string // what to do: a command that may be pasted, or words that are none; or ""
 }
 
 // Error says what was expected and found.

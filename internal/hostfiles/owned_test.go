@@ -219,10 +219,59 @@ func TestReadSystemFolder(t *testing.T) {
 	}
 }
 
+// TestFaultHint: a command is for a name that root alone can change. A file is put there anew, since a change of its mode leaves it to
+// who has it open.
 func TestFaultHint(t *testing.T) {
-	path := write(t, folder(t)+"/it's", "x", 0o666)
-	var fault *Fault
-	if _, err := readOwned(path, me()); !errors.As(err, &fault) || !strings.HasSuffix(fault.Hint, `it'\''s'`) {
-		t.Fatalf("got %v", err)
+	if os.Geteuid() != 0 {
+		t.Fatal("expected to run as root: this is about owners")
+	}
+	const anew = "verifier permissions fix, or "
+	for _, test := range []struct {
+		name    string
+		prepare func(t *testing.T, dir string) (path string)
+		want    string // how the hint begins, with DIR for the folder
+	}{
+		{"a file", func(t *testing.T, dir string) string { return write(t, dir+"/f", "x", 0o666) }, anew},
+		{"somebody else's file", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/f", "x", 0o600)
+			strangers(t, path)
+			return path
+		}, anew},
+		{"a folder", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/it's/f", "x", 0o600)
+			chmod(t, dir+"/it's", 0o777)
+			return path
+		}, `chmod go-w 'DIR/it'\''s'`},
+		{"somebody else's folder", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/f", "x", 0o600)
+			strangers(t, dir+"/d")
+			return path
+		}, "chown -h root 'DIR/d'"},
+		{"somebody else's link", func(t *testing.T, dir string) string {
+			write(t, dir+"/f", "x", 0o600)
+			link := symlink(t, "f", dir+"/l")
+			strangers(t, link)
+			return link
+		}, "chown -h root 'DIR/l'"},
+		{"somebody else's folder, where everybody can make one", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/e/f", "x", 0o600)
+			chmod(t, dir+"/d", 0o777|os.ModeSticky)
+			strangers(t, dir+"/d/e")
+			return path
+		}, "it is its owner's to mend, not root's"},
+		{"a folder that is meant for everybody", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/f", "x", 0o600)
+			chmod(t, dir+"/d", 0o777|os.ModeSticky)
+			return path
+		}, "use a folder that others cannot write"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := folder(t)
+			var fault *Fault
+			_, err := ReadSystem(test.prepare(t, dir))
+			if want := strings.Replace(test.want, "DIR", dir, 1); !errors.As(err, &fault) || !strings.HasPrefix(fault.Hint, want) {
+				t.Errorf("expected the hint %q, got %v with %q", want, err, fault.Hint)
+			}
+		})
 	}
 }

@@ -25,10 +25,11 @@ func (o owners) has(uid uint32) bool { return uid == 0 || slices.Contains(o, uid
 func readOwned(path string, allowed owners) ([]byte, error) { return readOwnedRows(path, allowed, nil) }
 
 func readOwnedRows(path string, allowed owners, keep func(line []byte) bool) ([]byte, error) {
-	resolved, err := resolveOwned(path, allowed)
+	found, err := findOwned("", path, allowed)
 	if err != nil {
 		return nil, err
 	}
+	resolved := found.path
 	// O_NONBLOCK: opening a FIFO must not wait for a writer.
 	file, err := os.OpenFile(resolved, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -43,7 +44,7 @@ func readOwnedRows(path string, allowed owners, keep func(line []byte) bool) ([]
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, &Fault{Path: resolved, Detail: "kind of file", Expected: "a regular file", Got: fileKind(uint32(st.Mode))}
 	}
-	if err := checkOwner(resolved, &st, allowed); err != nil {
+	if err := found.checkOwner(&st, allowed); err != nil {
 		return nil, err
 	}
 	if st.Size > MaxSize {
@@ -53,18 +54,18 @@ func readOwnedRows(path string, allowed owners, keep func(line []byte) bool) ([]
 }
 
 func listOwned(folder string, allowed owners) ([]string, error) {
-	resolved, err := resolveOwned(folder, allowed)
+	found, err := findOwned("", folder, allowed)
 	if err != nil {
 		return nil, err
 	}
 	var st unix.Stat_t
-	if err := unix.Lstat(resolved, &st); err != nil {
-		return nil, &fs.PathError{Op: "lstat", Path: resolved, Err: err}
+	if err := unix.Lstat(found.path, &st); err != nil {
+		return nil, &fs.PathError{Op: "lstat", Path: found.path, Err: err}
 	}
-	if err := checkOwner(resolved, &st, allowed); err != nil {
+	if err := found.checkOwner(&st, allowed); err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(resolved)
+	entries, err := os.ReadDir(found.path)
 	if err != nil {
 		return nil, err
 	}
@@ -79,54 +80,74 @@ func listOwned(folder string, allowed owners) ([]string, error) {
 // maxLinks is how many symbolic links a path may hold, as in Linux.
 const maxLinks = 40
 
-// resolveOwned follows path from the root folder down, and gives it without symbolic links. Each folder on the way must be
-// its owners' alone to write, so that what is checked cannot change before it is used. A sticky folder such as /tmp may stand
-// above one that passes: what an owner has there, others cannot replace.
+// place is where a path leads.
+type place struct {
+	path string // without symbolic links
+	// roots: nobody but root can make the name stand for something else. Only then may a hint give root a command that names it.
+	roots bool
+}
+
+// resolveOwned is [findOwned] on the running system, where only the path matters.
 func resolveOwned(path string, allowed owners) (string, error) {
+	found, err := findOwned("", path, allowed)
+	return found.path, err
+}
+
+// findOwned follows path from the root folder down, which is that of the system in the folder root, or "" for the running one. Links
+// lead where they would lead in that system. Each folder on the way must be its owners' alone to write, so that what is checked
+// cannot change before it is used. A sticky folder such as /tmp may stand above one that passes: what an owner has there, others cannot
+// replace.
+func findOwned(root, path string, allowed owners) (place, error) {
 	rest := strings.Split(strings.Trim(filepath.Clean(path), "/"), "/")
-	at := "/"
+	at := place{"/", true}
 	links := 0
 	for len(rest) > 0 {
 		var st unix.Stat_t
-		if err := unix.Lstat(at, &st); err != nil {
-			return "", &fs.PathError{Op: "lstat", Path: at, Err: err}
+		if err := unix.Lstat(root+at.path, &st); err != nil {
+			return place{}, &fs.PathError{Op: "lstat", Path: root + at.path, Err: err}
 		}
 		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-			return "", &fs.PathError{Op: "open", Path: at, Err: unix.ENOTDIR}
+			return place{}, &fs.PathError{Op: "open", Path: root + at.path, Err: unix.ENOTDIR}
 		}
 		sticky := st.Mode&unix.S_ISVTX != 0 && len(rest) > 1
-		if err := checkOwner(at, &st, allowed); err != nil && (!sticky || !allowed.has(st.Uid)) {
-			return "", err
+		if err := at.checkOwner(&st, allowed); err != nil && (!sticky || !allowed.has(st.Uid)) {
+			return place{}, err
 		}
 		name := rest[0]
 		rest = rest[1:]
-		if name == ".." {
-			at = filepath.Dir(at)
+		if name == "" { // of the root folder itself
 			continue
 		}
-		next := filepath.Join(at, name)
-		if err := unix.Lstat(next, &st); err != nil {
-			return "", &fs.PathError{Op: "open", Path: next, Err: err}
+		if name == ".." {
+			at.path = filepath.Dir(at.path)
+			continue
 		}
+		roots := at.roots && st.Uid == 0
+		writable := st.Mode&0o022 != 0
+		next := place{path: filepath.Join(at.path, name)}
+		if err := unix.Lstat(root+next.path, &st); err != nil {
+			return place{}, &fs.PathError{Op: "open", Path: root + next.path, Err: err}
+		}
+		next.roots = roots && (!writable || st.Uid == 0)
 		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
 			if sticky && !allowed.has(st.Uid) {
-				return "", ownerFault(next, &st)
+				return place{}, next.ownerFault(&st)
 			}
 			at = next
 			continue
 		}
 		if !allowed.has(st.Uid) {
-			return "", ownerFault(next, &st)
+			return place{}, next.ownerFault(&st)
 		}
 		if links++; links > maxLinks {
-			return "", &fs.PathError{Op: "open", Path: path, Err: unix.ELOOP}
+			return place{}, &fs.PathError{Op: "open", Path: root + path, Err: unix.ELOOP}
 		}
-		target, err := os.Readlink(next)
+		target, err := os.Readlink(root + next.path)
 		if err != nil {
-			return "", err
+			return place{}, err
 		}
 		if filepath.IsAbs(target) {
-			at = "/"
+			at = place{"/", true}
 		}
 		// Not cleaned: a `..` behind a link is meant from where the link leads.
 		var parts []string
@@ -140,22 +161,50 @@ func resolveOwned(path string, allowed owners) (string, error) {
 	return at, nil
 }
 
-func checkOwner(path string, st *unix.Stat_t, allowed owners) error {
+// checkOwner says by a [*Fault] whether others than its owners can write what is there.
+func (p place) checkOwner(st *unix.Stat_t, allowed owners) error {
 	if !allowed.has(st.Uid) {
-		return ownerFault(path, st)
+		return p.ownerFault(st)
 	}
-	if mode := uint32(st.Mode) & 0o7777; mode&0o022 != 0 {
-		return &Fault{
-			Path: path, Detail: "mode", Expected: "not writable by group or others", Got: fmt.Sprintf("%04o", mode),
-			Hint: "chmod go-w " + shellQuote(path),
-		}
+	mode := uint32(st.Mode) & 0o7777
+	if mode&0o022 == 0 {
+		return nil
 	}
-	return nil
+	fault := &Fault{Path: p.path, Detail: "mode", Expected: "not writable by group or others", Got: fmt.Sprintf("%04o", mode)}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFREG:
+		fault.Hint = anewHint
+	case mode&unix.S_ISVTX != 0:
+		fault.Hint = "use a folder that others cannot write: this one, such as /tmp, is meant for everybody"
+	case !p.roots:
+		fault.Hint = othersHint
+	default:
+		fault.Hint = "chmod go-w " + shellQuote(p.path)
+	}
+	return fault
 }
 
-func ownerFault(path string, st *unix.Stat_t) error {
-	return &Fault{Path: path, Detail: "owner", Expected: "root", Got: fmt.Sprintf("uid %d", st.Uid), Hint: "chown root " + shellQuote(path)}
+func (p place) ownerFault(st *unix.Stat_t) error {
+	fault := &Fault{Path: p.path, Detail: "owner", Expected: "root", Got: fmt.Sprintf("uid %d", st.Uid)}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFREG:
+		fault.Hint = anewHint
+	case !p.roots:
+		fault.Hint = othersHint
+	default:
+		fault.Hint = "chown -h root " + shellQuote(p.path)
+	}
+	return fault
 }
+
+const (
+	// anewHint: a change of owner or mode leaves a file to whoever has opened it before.
+	anewHint = "verifier permissions fix, or put a copy in its place, as root: whoever could write it may still have it open"
+	// copyHint is that for what is no file of ours.
+	copyHint = "put a copy in its place, as root: whoever could write it may still have it open"
+	// othersHint stands where root must not run a command: it would follow what others have put there until then.
+	othersHint = "it is its owner's to mend, not root's: others than root can change what this name stands for"
+)
 
 func fileKind(mode uint32) string {
 	switch mode & unix.S_IFMT {

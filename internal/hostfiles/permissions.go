@@ -38,5 +38,7 @@ type Change struct {
 func (l *Layout) Plan(create bool) []Change { return l.walk(create, false) }
 
 // Apply does what [Layout.Plan] says, and gives what it did, and what it could not do. It works on files that it has opened and
-// looked at, follows no symbolic link that somebody else than root could have made, and gives nobody a file with several names.
+// looked at, follows no symbolic link that somebody else than root could have made, and gives nobody a file with several names. In the place
+// of a file of the configuration folder that somebody else could write it puts a copy, since they may have it open. It does not do that to
+// the log, which other programs have open, nor to a folder, where each access is asked for anew.
 func (l *Layout) Apply(create bool) []Change { return l.walk(create, true) }

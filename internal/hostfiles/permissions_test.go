@@ -179,6 +179,29 @@ func TestPermissions(t *testing.T) {
 			want:  []string{"mode:opk/ca.pem:0622->0600?"},
 		},
 		{
+			name:  "a program that runs as its owner, who is somebody else",
+			spoil: func(t *testing.T, l *Layout) { setOwner(t, l.ConfigDir+"/ca.pem", strangerID, 0, 0o755|fs.ModeSetuid) },
+			want:  []string{"owner:opk/ca.pem:uid 61002->uid 0?", "mode:opk/ca.pem:4755->0755?"},
+		},
+		{
+			name: "too large to copy",
+			spoil: func(t *testing.T, l *Layout) {
+				setOwner(t, l.ConfigDir+"/ca.pem", strangerID, 0, 0o644)
+				if err := os.Truncate(l.ConfigDir+"/ca.pem", MaxSize+1); err != nil {
+					t.Fatal(err)
+				}
+			},
+			want: []string{"!opk/ca.pem"}, left: []string{"!opk/ca.pem"},
+		},
+		{
+			name: "the log beside the rules",
+			spoil: func(t *testing.T, l *Layout) {
+				l.LogFile = l.ConfigDir + "/opkssh.log"
+				put(t, l.LogFile, 0o600)
+				setOwner(t, l.LogFile, commandUID, commandUID, 0o600)
+			},
+		},
+		{
 			name: "several names",
 			spoil: func(t *testing.T, l *Layout) {
 				secret := filepath.Dir(l.ConfigDir) + "/secret"
@@ -321,6 +344,82 @@ func TestPermissions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFixTakesAwayOpenFiles: who opened a file while others could write it can write it no more, whatever it was that was wrong. A file that
+// root alone could write stays the same one.
+func TestFixTakesAwayOpenFiles(t *testing.T) {
+	for _, test := range []struct {
+		file     string
+		uid, gid int
+		mode     fs.FileMode
+		mended   string // as state says it
+	}{
+		{"auth_id", 0, commandUID, 0o666, "0:61001 100644"},
+		{"providers", strangerID, strangerID, 0o644, "0:61002 100644"},
+		{"config.yml", strangerID, strangerID, 0o600, "0:61001 100640"},
+		{"auth_id.d/a.conf", 0, strangerID, 0o664, "0:61002 100644"},
+		{"policy.d/a.yml", strangerID, 0, 0o755, "0:0 100755"},
+		{"ca.pem", 0, 0, 0o622, "0:0 100600"},
+		{"closed", 0, 0, 0o600, ""},
+	} {
+		t.Run(test.file, func(t *testing.T) {
+			l := newLayout(t)
+			path := filepath.Join(l.ConfigDir, test.file)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			put(t, path, test.mode)
+			setOwner(t, path, test.uid, test.gid, test.mode)
+			writer, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = writer.Close() }()
+			if got := told(l, l.Apply(false)); (test.mended == "") != (len(got) == 0) {
+				t.Errorf("got %q", got)
+			}
+			if _, err := writer.WriteString("y\n"); err != nil {
+				t.Fatal(err)
+			}
+			want := "x\n"
+			if test.mended == "" {
+				want = "x\ny\n"
+			} else if got := state(t, path)[path]; got != test.mended {
+				t.Errorf("expected %s, got %s", test.mended, got)
+			}
+			if data, err := os.ReadFile(path); err != nil || string(data) != want {
+				t.Errorf("expected %q, got %q, %v", want, data, err)
+			}
+			if got := told(l, l.Apply(false)); len(got) != 0 {
+				t.Errorf("a second time: got %q", got)
+			}
+			left, err := filepath.Glob(filepath.Dir(path) + "/.*")
+			if err != nil || len(left) != 0 {
+				t.Errorf("left over: %q, %v", left, err)
+			}
+		})
+	}
+}
+
+// TestLogHint: root gives nobody a name that others can make stand for another file.
+func TestLogHint(t *testing.T) {
+	for mode, want := range map[fs.FileMode]string{
+		0o755: "if nothing else writes it: chown -h 61001 '", 0o775: "if nothing else writes it: chown -h 61001 '", 0o777: "name a log in a folder of root's",
+	} {
+		l := newLayout(t)
+		chmod(t, filepath.Dir(l.ConfigDir), 0o755)
+		l.LogFile = filepath.Dir(l.ConfigDir) + "/log/opkssh.log"
+		if err := os.Mkdir(filepath.Dir(l.LogFile), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		put(t, l.LogFile, 0o640)
+		setOwner(t, filepath.Dir(l.LogFile), 0, strangerID, mode)
+		changes := l.Plan(false)
+		if len(changes) != 1 || !strings.HasPrefix(changes[0].Hint, want) {
+			t.Errorf("%04o: expected the hint %q, got %+v", mode, want, changes)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ package hostfiles
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,11 +20,15 @@ type layoutWalk struct {
 	*Layout
 	create, apply bool
 	groups        []uint32 // of the user
+	log           string   // LogFile without symbolic links, or ""
 	changes       []Change
 }
 
 func (l *Layout) walk(create, apply bool) []Change {
 	w := &layoutWalk{Layout: l, create: create, apply: apply, groups: l.User.Groups()}
+	if l.LogFile != "" {
+		w.log, _ = resolveOwned(l.LogFile, nil)
+	}
 	w.configFolder()
 	w.cacheFolder()
 	if l.LogFile != "" {
@@ -88,6 +93,9 @@ func (w *layoutWalk) configFolder() {
 	defer func() { _ = folder.Close() }()
 	for _, name := range w.names(folder, path) {
 		inside := filepath.Join(path, name)
+		if inside == w.log || inside == w.LogFile {
+			continue // see logFile
+		}
 		switch name {
 		case "providers", "auth_id", "config.yml":
 			w.item(folder, name, inside, want{readable: true})
@@ -189,12 +197,10 @@ func (w *layoutWalk) isKind(st *unix.Stat_t, path string, want want) bool {
 
 // link is for what a login follows, since root made it: what is behind it stands elsewhere, and is only looked at.
 func (w *layoutWalk) link(path string) {
-	resolved, err := resolveOwned(path, nil)
-	var st unix.Stat_t
-	if err == nil {
-		if err = unix.Lstat(resolved, &st); err == nil {
-			err = checkOwner(resolved, &st, nil)
-		}
+	err := CheckSystemIn("/", path)
+	var fault *Fault
+	if errors.As(err, &fault) && fault.Hint == anewHint {
+		fault.Hint = copyHint // this command does not mend it
 	}
 	if err != nil {
 		w.fault(path, err)
@@ -247,6 +253,9 @@ func (w *layoutWalk) mend(file *os.File, st *unix.Stat_t, path string, want want
 	mode := uint32(st.Mode) & 0o7777
 	owner, group, bits := st.Uid, st.Gid, mode&^0o022
 	suspect := st.Uid != 0 && st.Uid != want.uid || mode&0o022 != 0
+	if suspect && !want.folder {
+		bits &= 0o777 // a program that runs as its owner must not become root's
+	}
 	if st.Uid != want.uid {
 		owner = want.uid
 	}
@@ -261,8 +270,11 @@ func (w *layoutWalk) mend(file *os.File, st *unix.Stat_t, path string, want want
 		case inGroup:
 			bits |= need << 3
 		case st.Uid == want.uid && st.Gid != 0:
-			w.problem(path, fmt.Sprintf("the user %s cannot read it: expected a group of that user, got gid %d", w.User.Name, st.Gid),
-				fmt.Sprintf("chgrp %d %s; chmod g+r %s", w.User.GID, shellQuote(path), shellQuote(path)))
+			hint := fmt.Sprintf("chgrp %d %s; chmod g+r %s", w.User.GID, shellQuote(path), shellQuote(path))
+			if CheckSystemIn("/", filepath.Dir(path)) != nil {
+				hint = "verifier permissions fix, and look again: others can put another file there until then"
+			}
+			w.problem(path, fmt.Sprintf("the user %s cannot read it: expected a group of that user, got gid %d", w.User.Name, st.Gid), hint)
 			return
 		default:
 			group, bits = w.User.GID, bits|need<<3
@@ -275,8 +287,16 @@ func (w *layoutWalk) mend(file *os.File, st *unix.Stat_t, path string, want want
 		w.problem(path, "it has several names (hard links): somebody may mean another file", "look at it, and make a copy in its place")
 		return
 	}
+	if !want.folder && suspect && st.Size > MaxSize {
+		w.problem(path, fmt.Sprintf("size: expected at most 64 MiB, got %d bytes", st.Size), "look at it, and make a copy in its place")
+		return
+	}
 	var err error
-	if w.apply {
+	switch {
+	case !w.apply:
+	case suspect && !want.folder:
+		err = putAnew(file, st, path, access{owner, group, fs.FileMode(bits), path})
+	default:
 		// The owner first: a change of owner takes bits from the mode.
 		if owner != st.Uid || group != st.Gid {
 			err = unix.Fchown(int(file.Fd()), int(owner), int(group))
@@ -298,6 +318,33 @@ func (w *layoutWalk) mend(file *os.File, st *unix.Stat_t, path string, want want
 	add(ChangeOwner, owner != st.Uid, fmt.Sprintf("uid %d", st.Uid), fmt.Sprintf("uid %d", owner))
 	add(ChangeGroup, group != st.Gid, fmt.Sprintf("gid %d", st.Gid), fmt.Sprintf("gid %d", group))
 	add(ChangeMode, bits != mode, fmt.Sprintf("%04o", mode), fmt.Sprintf("%04o", bits))
+}
+
+// putAnew puts a copy in the place of a file that others could write. Whoever has the old one open can go on to write that one, which
+// has no name any more: a change of its owner and mode would leave their hand on it.
+func putAnew(file *os.File, st *unix.Stat_t, path string, a access) error {
+	unlock, err := Lock(path, lockPatience)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// As much as was there: whoever writes it meanwhile must not make this endless.
+	data, err := io.ReadAll(io.LimitReader(file, st.Size))
+	if err != nil {
+		return err
+	}
+	temporary, err := writeBeside(path, data, a)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temporary) }()
+	if now, exists, err := statForEdit(path); err != nil || !exists || now.Dev != st.Dev || now.Ino != st.Ino || now.Nlink != 1 {
+		return errors.Join(&fs.PathError{Op: "replace", Path: path, Err: ErrChanged}, err)
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
 }
 
 // isCacheFile knows what the verifier keeps in its cache folder.
@@ -398,8 +445,18 @@ func (w *layoutWalk) logFile() {
 		w.fault(w.LogFile, err)
 	case w.isKind(&st, w.LogFile, want{}) && !w.mayWrite(&st):
 		w.problem(w.LogFile, fmt.Sprintf("the user %s cannot write it: got uid %d, gid %d, %04o", w.User.Name, st.Uid, st.Gid, uint32(st.Mode)&0o7777),
-			fmt.Sprintf("if nothing else writes it: chown %d %s", w.User.UID, shellQuote(w.LogFile)))
+			w.logHint())
 	}
+}
+
+// logHint gives a command for a file that system services alone could have put there: /var/log is often a group's, such as syslog's.
+func (w *layoutWalk) logHint() string {
+	var st unix.Stat_t
+	folder := filepath.Dir(w.LogFile)
+	if err := unix.Stat(folder, &st); err != nil || st.Uid != 0 || st.Mode&0o002 != 0 || CheckSystemIn("/", filepath.Dir(folder)) != nil {
+		return "name a log in a folder of root's: others can put another file there"
+	}
+	return fmt.Sprintf("if nothing else writes it: chown -h %d %s", w.User.UID, shellQuote(w.LogFile))
 }
 
 func (w *layoutWalk) missingLog() {

@@ -36,7 +36,7 @@ func (a *programAnswer) complaint() string {
 // firstProgram gives the first of paths that is a program which only root, or we ourselves, could have put there, or "".
 func firstProgram(paths []string) string {
 	for _, path := range paths {
-		if _, err := ownedProgram(path, owners{effectiveUID()}); err == nil {
+		if _, err := ownedProgram("", path, owners{effectiveUID()}); err == nil {
 			return path
 		}
 	}

@@ -66,7 +66,7 @@ func TestOwnedProgram(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			dir := folder(t)
-			got, err := ownedProgram(test.prepare(t, dir), test.owners)
+			got, err := ownedProgram("", test.prepare(t, dir), test.owners)
 			var fault *Fault
 			switch {
 			case test.want == "" && (err != nil || got != dir+"/p"):
@@ -76,7 +76,7 @@ func TestOwnedProgram(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ownedProgram(folder(t)+"/p", me()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := ownedProgram("", folder(t)+"/p", me()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("expected that it does not exist, got %v", err)
 	}
 }
@@ -87,5 +87,49 @@ func TestSystemProgram(t *testing.T) {
 	var fault *Fault
 	if _, err := SystemProgram(path); !errors.As(err, &fault) || fault.Detail != "owner" {
 		t.Errorf("expected a fault in owner, got %v", err)
+	}
+}
+
+// TestSystemProgramIn: in an image, links lead where they will lead when it runs, and what is above the image does not matter.
+func TestSystemProgramIn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("expected to run as root: this is about owners")
+	}
+	above := folder(t)
+	image := above + "/image"
+	write(t, image+"/opt/bin/p", "x", 0o755)
+	if err := os.MkdirAll(image+"/usr/local", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	symlink(t, "/opt/bin", image+"/usr/local/bin")
+	strangers(t, above)
+	if got, err := SystemProgramIn(image, "/usr/local/bin/p"); err != nil || got != "/opt/bin/p" {
+		t.Errorf("expected /opt/bin/p, got %q, %v", got, err)
+	}
+	for _, test := range []struct {
+		name  string
+		spoil func(path string)
+		path  string // of the Fault
+	}{
+		{"a folder", func(path string) { chmod(t, path, 0o775) }, "/opt/bin"},
+		{"the image", func(path string) { strangers(t, path) }, "/"},
+		{"the program", func(path string) { strangers(t, path) }, "/opt/bin/p"},
+	} {
+		path := image + test.path
+		test.spoil(path)
+		var fault *Fault
+		if _, err := SystemProgramIn(image, "/usr/local/bin/p"); !errors.As(err, &fault) || fault.Path != test.path {
+			t.Errorf("%s: expected a fault of %s, got %v", test.name, test.path, err)
+		}
+		if err := CheckSystemIn(image, test.path); !errors.As(err, &fault) || fault.Path != test.path {
+			t.Errorf("%s alone: expected a fault of %s, got %v", test.name, test.path, err)
+		}
+		if err := os.Chown(path, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		chmod(t, path, 0o755)
+	}
+	if err := CheckSystemIn(image, "/opt/missing"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("expected that it does not exist, got %v", err)
 	}
 }

@@ -4,10 +4,13 @@ package installer
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
+
+	"opkssh/internal/hostfiles"
 )
 
 // planFile plans a file. One that is there and was not made by an installation, or was changed since, stays. Of seeds, which the
@@ -23,7 +26,10 @@ func (p *Plan) planFile(name, text string, o owner, reason string, seed bool) er
 		return nil
 	case err != nil:
 		return err
-	case seed || string(old) == text:
+	case seed:
+		return nil
+	case string(old) == text:
+		p.planRoots(name, old, o)
 		return nil
 	case !ours:
 		p.remark("%s: kept: it is not of verifier install", name)
@@ -35,6 +41,17 @@ func (p *Plan) planFile(name, text string, o owner, reason string, seed bool) er
 	p.after.set(entry{Kind: madeFile, Path: name, Value: fingerprint([]byte(text))})
 	p.add("replace", name, reason, p.host.write(name, []byte(text), o))
 	return nil
+}
+
+// planRoots plans to write a file anew that is as it should be and which others than root could change. Where its folder is theirs, that would
+// be in vain.
+func (p *Plan) planRoots(name string, data []byte, o owner) {
+	if hostfiles.CheckSystemIn(p.host.root, path.Dir(name)) != nil {
+		return
+	}
+	if err := hostfiles.CheckSystemIn(p.host.root, name); err != nil {
+		p.add("replace", name, fmt.Sprintf("as it is, others than root could change it: %v", err), p.host.write(name, data, o))
+	}
 }
 
 // write is a step that writes a file, new or over an old one.

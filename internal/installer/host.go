@@ -5,6 +5,7 @@ package installer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -65,6 +66,27 @@ func (h *host) readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	return os.ReadFile(path)
+}
+
+// readRegular is readFile, for a file that others than root may have put there: it does not wait for a FIFO's writer.
+func (h *host) readRegular(name string) (data []byte, err error) {
+	path, err := h.follow(name)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &Refusal{Path: name, Detail: fmt.Sprintf("expected a program, got %v", info.Mode()), Hint: "look at it, and move it away"}
+	}
+	return io.ReadAll(file)
 }
 
 func (h *host) lstat(name string) (fs.FileInfo, error) {
@@ -233,7 +255,13 @@ func (h *host) backup(name string) (restore func() error, err error) {
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		target, err := os.Readlink(path)
-		return func() error { return os.Symlink(target, path) }, err
+		return func() error {
+			// A file may stand in its place by now.
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			return os.Symlink(target, path)
+		}, err
 	}
 	data, err := os.ReadFile(path)
 	o := owner{uid: int(st.Uid), gid: int(st.Gid), mode: fs.FileMode(st.Mode) & fs.ModePerm}

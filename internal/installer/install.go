@@ -65,36 +65,53 @@ func newPlan(o Options) (*Plan, error) {
 	if os.Geteuid() != 0 {
 		return nil, &Refusal{Path: "verifier", Detail: "expected to run as root", Hint: "run it with sudo"}
 	}
-	lock, err := h.lock()
+	unlock, err := h.lock()
 	if err != nil {
 		return nil, err
 	}
 	before, err := h.readManifest()
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		unlock()
+		return nil, err
 	}
-	return &Plan{host: h, before: before, after: before.clone(), lock: lock}, nil
+	return &Plan{host: h, before: before, after: before.clone(), unlock: unlock}, nil
 }
 
-// lock keeps two installations from working on one host: by a lock on a folder, which leaves nothing behind.
-func (h *host) lock() (*os.File, error) {
+// lock keeps two installations from working on one host.
+func (h *host) lock() (unlock func(), err error) {
 	const folder = "/var/lib"
+	// What was made is written down there, too.
+	if err := h.checkFolder(folder); err != nil {
+		return nil, err
+	}
 	path, err := h.follow(folder)
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
+	unlock, err = hostfiles.Lock(filepath.Join(path, "opkssh"), 0)
+	switch {
+	case errors.Is(err, hostfiles.ErrBusy):
+		return nil, &Refusal{Path: folder, Detail: "another verifier is installing on this host", Hint: "wait for its end"}
+	case errors.Is(err, unix.EROFS):
+		// Nobody can change anything there. What would be done can be said.
+		return func() {}, nil
 	}
-	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = &Refusal{Path: folder, Detail: "another verifier is installing on this host", Hint: "wait for its end"}
+	return unlock, err
+}
+
+// checkFolder refuses a folder that others than root could write to, or replace.
+func (h *host) checkFolder(name string) error {
+	err := hostfiles.CheckSystemIn(h.root, name)
+	var fault *hostfiles.Fault
+	if !errors.As(err, &fault) {
+		return err
 	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
+	refusal := &Refusal{Path: fault.Path, Detail: fmt.Sprintf("%s: expected %s, got %s", fault.Detail, fault.Expected, fault.Got), Hint: fault.Hint}
+	if h.image() {
+		// No command: names in an image may be somebody's to change.
+		refusal.Hint = "the folders of a system belong to root, and nobody else may write them: unpack the image as root"
 	}
-	return file, nil
+	return refusal
 }
 
 // PlanInstall looks at a host and says what is missing for logins by the verifier. A host that has everything needs no step. What is
@@ -151,23 +168,35 @@ func (p *Plan) planProgram(source string) (string, error) {
 		name = "opkssh"
 	}
 	target := path.Join(programsIn, name)
-	there, err := p.host.follow(target)
-	if err != nil {
+	folder := programsIn
+	for !p.host.exists(folder) {
+		folder = path.Dir(folder)
+	}
+	if err := p.host.checkFolder(folder); err != nil {
 		return "", err
 	}
 	data, err := os.ReadFile(source)
 	if err != nil {
 		return "", err
 	}
-	old, err := os.ReadFile(there)
+	old, err := p.host.readRegular(target)
 	switch {
 	case err == nil && bytes.Equal(old, data):
+		// The same bytes are not enough: whoever else can write it decides what runs as root by sudo, and as the verifier.
+		if _, err := hostfiles.SystemProgramIn(p.host.root, target); err != nil {
+			p.add("replace", target, fmt.Sprintf("as it is, it must not be run: %v", err), p.host.write(target, data, owner{mode: 0o755}))
+		}
 		return target, nil
 	case err == nil:
 		if _, ours := p.before.find(madeFile, target); !ours {
+			// Not where a link there leads: that may be somebody's to change.
+			place, err := p.host.path(target)
+			if err != nil {
+				return "", err
+			}
 			return "", &Refusal{
 				Path: target, Detail: "another program, or another version, is there, which verifier install has not put there",
-				Hint: fmt.Sprintf("replace it: install -m 755 %s %s", source, there),
+				Hint: fmt.Sprintf("replace it: install -m 755 %s %s", source, place),
 			}
 		}
 		p.after.set(entry{Kind: madeFile, Path: target, Value: fingerprint(data)})

@@ -5,7 +5,6 @@ package installer
 import (
 	"errors"
 	"fmt"
-	"os"
 )
 
 // Step is one change of the host.
@@ -26,11 +25,14 @@ type Plan struct {
 	host   *host
 	before *manifest // as it is on the host
 	after  *manifest
-	lock   *os.File
+	unlock func()
 }
 
-// Close lets others plan for this host.
-func (p *Plan) Close() error { return p.lock.Close() }
+// Close lets others plan for this host. The error is nil.
+func (p *Plan) Close() error {
+	p.unlock()
+	return nil
+}
 
 // Refusal is a host that is not what an installation or its undoing can work with. Nothing has been changed.
 type Refusal struct {
