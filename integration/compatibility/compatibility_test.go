@@ -18,7 +18,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestReleases: each client at each server, both types of keys, both styles of principals; and nobody who has no rule.
+// TestReleases: each client at each server, both types of keys, both styles of principals; and nobody who has no rule. Then the project's
+// integration tests with each release's ssh and sshd.
 func TestReleases(t *testing.T) {
 	op := issuer.Start(t)
 	config := map[string]string{
@@ -52,10 +53,14 @@ func TestReleases(t *testing.T) {
 			})
 		}
 	})
+	passed := map[*release]int{}
+	for _, r := range all {
+		t.Run("suite/"+r.name, func(t *testing.T) { passed[r] = r.suite(t) })
+	}
 	if t.Failed() {
 		return
 	}
-	if err := os.WriteFile(pageFile, []byte(page(clients, all)), 0o644); err != nil {
+	if err := os.WriteFile(pageFile, []byte(page(clients, all, passed)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 const pageFile = "../../docs/compatibility.md"
 
 // page is docs/compatibility.md.
-func page(clients []*client, servers []*release) string {
+func page(clients []*client, servers []*release, passed map[*release]int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, introduction, servers[0].version, servers[len(servers)-1].version)
 	b.WriteString("| client | with the key in files | in an ssh-agent |\n|---|---|---|\n")
@@ -25,6 +25,8 @@ func page(clients []*client, servers []*release) string {
 	for _, server := range servers {
 		fmt.Fprintf(&b, "| %s (%s) | %s | %s |\n", server.version, server.name, lets(server, clients, wildcard), lets(server, clients, empty))
 	}
+	b.WriteString(everythingElse)
+	b.WriteString(suites(servers, passed))
 	return b.String()
 }
 
@@ -121,5 +123,13 @@ const recipes = `
 
 Certificates that opkssh makes name the principal ` + "`opkssh-wildcard`" + `, which suits every sshd. Those of older clients name none. To sshd before
 OpenSSH 10.3, that meant everybody; since then it means nobody, whatever the verifier says. Log in anew with a current opkssh.
+
+`
+
+const everythingElse = `
+## Everything else
+
+The integration tests (rule options, home rules, plugins, locks, files to copy, renewed keys, a provider that is down …) with the ssh
+and sshd of each release, where each passes:
 
 `

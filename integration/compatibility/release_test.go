@@ -15,6 +15,7 @@ import (
 
 	"opkssh/integration/endtoend"
 	"opkssh/integration/process"
+	"opkssh/integration/sshd"
 )
 
 // releases are those of Debian, oldest first.
@@ -92,11 +93,7 @@ func (r *release) install(t *testing.T, packages ...string) {
 // before says whether the release's OpenSSH is older than this version.
 func (r *release) before(t *testing.T, major, minor int) bool {
 	t.Helper()
-	var ourMajor, ourMinor int
-	if _, err := fmt.Sscanf(r.version, "OpenSSH_%d.%d", &ourMajor, &ourMinor); err != nil {
-		t.Fatalf("%s: expected OpenSSH_X.Y, got %q", r.name, r.version)
-	}
-	return ourMajor < major || ourMajor == major && ourMinor < minor
+	return sshd.Older(t, r.version, major, minor)
 }
 
 func (r *release) path(name string) string { return filepath.Join(r.tree, name) }

@@ -392,13 +392,14 @@ func TestUsersOfADirectoryService(t *testing.T) {
 	for _, mode := range []os.FileMode{0o755, 0o700} {
 		for _, name := range names {
 			t.Run(fmt.Sprintf("home %04o/%s", mode, name), func(t *testing.T) {
+				ssh := ssh.As(t, name)
 				homes[name].write(t, "")
 				check(t, os.Chmod(homes[name].dir, mode))
-				wantRefused(t, h, ssh.SSH(t, name, "id -un"), "no-rule")
+				wantRefused(t, h, ssh.SSH(t, "", "id -un"), "no-rule")
 				// Single quotes, as the backslash is the shell's in this file.
 				homes[name].write(t, "'"+name+"'"+row)
 				check(t, os.Chmod(homes[name].dir, mode))
-				wantOutput(t, h, ssh.SSH(t, name, "id -un"), name+"\n")
+				wantOutput(t, h, ssh.SSH(t, "", "id -un"), name+"\n")
 				if lines := leftOut(t, h); len(lines) != 0 {
 					t.Errorf("expected no complaint, got %v", lines)
 				}

@@ -3,7 +3,6 @@
 package sshd
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	_ "embed"
@@ -252,29 +251,37 @@ func (s *Server) config(t testing.TB, c Config) string {
 		"StrictModes yes",
 		"PasswordAuthentication no",
 		"KbdInteractiveAuthentication no",
+		"ChallengeResponseAuthentication no", // the same before OpenSSH 8.7
 		"PermitRootLogin prohibit-password",
 		"PrintMotd no",
 		"MaxStartups 1000",
 		"Subsystem sftp internal-sftp",
 	)
-	if penalizes(t) {
+	// Failed logins lock addresses out since then.
+	if !Before(t, 9, 8) {
 		lines = append(lines, "PerSourcePenalties no")
 	}
 	return strings.Join(append(lines, c.Lines[match:]...), "\n") + "\n"
 }
 
-// penalizes reports whether this sshd locks addresses out after failed logins, as OpenSSH does since 9.8.
-func penalizes(t testing.TB) bool {
+// Before reports whether the machine's OpenSSH is older than a version.
+func Before(t testing.TB, major, minor int) bool {
 	t.Helper()
 	out, err := exec.Command("ssh", "-V").CombinedOutput()
 	if err != nil {
 		t.Fatalf("ssh -V: %v (run integration/setup.sh first)", err)
 	}
-	var major, minor int
-	if _, err := fmt.Fscanf(bytes.NewReader(out), "OpenSSH_%d.%d", &major, &minor); err != nil {
-		t.Fatalf("ssh -V: expected OpenSSH_X.Y, got %q", out)
+	return Older(t, string(out), major, minor)
+}
+
+// Older reports whether what ssh -V prints is older than a version.
+func Older(t testing.TB, printed string, major, minor int) bool {
+	t.Helper()
+	var itsMajor, itsMinor int
+	if _, err := fmt.Sscanf(printed, "OpenSSH_%d.%d", &itsMajor, &itsMinor); err != nil {
+		t.Fatalf("expected OpenSSH_X.Y, got %q", printed)
 	}
-	return major > 9 || major == 9 && minor >= 8
+	return itsMajor < major || itsMajor == major && itsMinor < minor
 }
 
 // knownHosts is the line for a client's known_hosts file.
