@@ -14,7 +14,7 @@ import (
 	"opkssh/internal/login"
 )
 
-const authorizationURL = "https://op.example.com/authorize?client_id=a&scope=openid+email&x=%20%22;$(id)"
+const authorizationURL = "https://op.example.com/authorize?client_id=a&scope=openid+email&x=%20%22%3B%24%28id%29"
 
 // program puts a script into folder that writes its arguments, one a line, into a file beside it.
 func program(t *testing.T, folder, name, then string) (arguments string) {
@@ -129,27 +129,31 @@ func TestBrowserIsApart(t *testing.T) {
 // Only pages of the web are opened, and only URLs that no program can take for two words.
 func TestBrowserURLs(t *testing.T) {
 	for url, ok := range map[string]bool{
-		"https://op.example.com/a?b=c&d=%20":          true,
-		"http://localhost:3000/":                      true,
-		"http://[::1]:3000/":                          true,
-		"http://op.example.com/":                      false,
-		"http://localhost.example.com/":               false,
-		"file:///etc/passwd":                          false,
-		"javascript:alert(1)":                         false,
-		"ms-settings:":                                false,
-		"https:op.example.com":                        false,
-		"https:///a":                                  false,
-		"-https://op.example.com":                     false,
-		"--help":                                      false,
-		"":                                            false,
-		"https://op.example.com/?a=\"b":               false,
-		"https://op.example.com/?a= --b":              false,
-		"https://op.example.com/?a=`id`":              false,
-		"https://op.example.com/?a=\\b":               false,
-		"https://op.example.com/?a=b|c":               false,
-		"https://op.example.com/?a=b\nc":              false,
-		"https://op.example.com/?a=\u202eb":           false,
-		"https://op.example.com/?a=%22%20b&c=(d)#e!f": true,
+		"https://op.example.com/a?b=c&d=%20":            true,
+		"http://localhost:3000/":                        true,
+		"http://[::1]:3000/":                            true,
+		"http://op.example.com/":                        false,
+		"http://localhost.example.com/":                 false,
+		"file:///etc/passwd":                            false,
+		"javascript:alert(1)":                           false,
+		"ms-settings:":                                  false,
+		"https:op.example.com":                          false,
+		"https:///a":                                    false,
+		"-https://op.example.com":                       false,
+		"--help":                                        false,
+		"":                                              false,
+		"https://op.example.com/?a=\"b":                 false,
+		"https://op.example.com/?a= --b":                false,
+		"https://op.example.com/?a=`id`":                false,
+		"https://op.example.com/?a=\\b":                 false,
+		"https://op.example.com/?a=b|c":                 false,
+		"https://op.example.com/?a=b\nc":                false,
+		"https://op.example.com/?a=\u202eb":             false,
+		"https://op.example.com/?a=%22%20b&c=%28d%29#e": true,
+		"https://alice@op.example.com/":                 false,
+		"https://$(id).example.com/":                    false,
+		"https://op.example.com'/":                      false,
+		"https://op.example.com;id/":                    false,
 	} {
 		folder := emptyPath(t)
 		file := program(t, folder, "xdg-open", "")
@@ -164,6 +168,28 @@ func TestBrowserURLs(t *testing.T) {
 			}
 		} else if _, err := os.Stat(file); err == nil {
 			t.Errorf("%q was opened", url)
+		}
+	}
+}
+
+// A provider names its login page. What a shell of any kind could take for code in it reaches no browser program as it is.
+func TestBrowserGetsNoShellCode(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://op.example.com/a$(iex(irm('http://127.0.0.1/x.ps1')))?b=c": "https://op.example.com/a%24%28iex%28irm%28%27http://127.0.0.1/x.ps1%27%29%29%29?b=c",
+		"https://op.example.com/a?b=$(id)&c=d":                              "https://op.example.com/a?b=%24%28id%29&c=d",
+		"https://op.example.com/a?b=';id;'&c=!1,2*[3]":                      "https://op.example.com/a?b=%27%3Bid%3B%27&c=%211%2C2%2A%5B3%5D",
+		"https://op.example.com/a#$(id)":                                    "https://op.example.com/a#%24%28id%29",
+		"https://op.example.com/a%24(b)/?c=%28+d":                           "https://op.example.com/a%24%28b%29/?c=%28+d",
+		"http://[::1]:3000/a[0]":                                            "http://[::1]:3000/a%5B0%5D",
+		"https://op.example.com:8443/~a/b-c_d.e@f:g?h=i/j?k":                "https://op.example.com:8443/~a/b-c_d.e@f:g?h=i/j?k",
+	} {
+		file := program(t, emptyPath(t), "xdg-open", "")
+		if err := (login.Browser{}).Open(url); err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		if got := waitFor(t, file); got != want+"\n" {
+			t.Errorf("expected %s, got %s", want, got)
 		}
 	}
 }

@@ -27,7 +27,7 @@ var (
 )
 
 // ChooserPage is a page on this computer on which a person chooses a provider, and from which their browser goes on to that
-// provider's own page. Its address holds a random token, so that no other site can choose.
+// provider's own page. Its address holds a random token, so that no other site can choose. See [ownUserOnly] for other users.
 type ChooserPage struct {
 	providers []Provider
 	address   *url.URL
@@ -62,7 +62,7 @@ func OpenChooserPage(providers []Provider) (*ChooserPage, error) {
 		settled:   make(chan struct{}),
 		answered:  make(chan struct{}),
 	}
-	c.server = newPageServer(c)
+	c.server = newPageServer(ownUserOnly(c))
 	c.serves.Go(func() { _ = c.server.Serve(listener) }) // ends when it is closed
 	return c, nil
 }

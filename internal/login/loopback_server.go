@@ -19,7 +19,11 @@ type loopbackServer struct {
 }
 
 func serveLoopback(page *callbackPage, listeners []net.Listener) *loopbackServer {
-	s := &loopbackServer{page: page, server: newPageServer(page)}
+	handler := ownUserOnly(page)
+	if page.remoteHost != "" {
+		handler = page // whatever forwards to us may be any user's
+	}
+	s := &loopbackServer{page: page, server: newPageServer(handler)}
 	for _, l := range listeners {
 		s.serves.Go(func() { _ = s.server.Serve(l) }) // ends when it is closed
 	}

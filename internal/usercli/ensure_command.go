@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,11 +31,13 @@ provider that has HOST among its hosts is good for a while yet, it ends at once.
 provider's settings say refresh: true, or logs in.
 
 It needs a terminal or a display to log in, and fails at once where there is neither. Of several at the same time one
-logs in, and the others wait for it. It prints nothing to standard output.`,
+logs in, and the others wait for it: up to seven minutes, which is longer than a login takes, or one minute where there
+is neither a terminal nor a display. It prints nothing to standard output.`,
 		Example: `  opkssh ensure web1.example.com && ssh web1.example.com`,
 		Args:    arguments(1, 1, "a HOST"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return ensure(c.Context(), t, configPath, args[0])
+			// The line of ssh-config has the name in quotes, which cmd.exe leaves on. No name has any.
+			return ensure(c.Context(), t, configPath, strings.Trim(args[0], "'"))
 		},
 	}
 	c.Flags().StringVar(&configPath, "config-path", "", "read this configuration `FILE` (default ~/.opk/config.yml)")
@@ -53,24 +56,26 @@ func ensure(ctx context.Context, t *terminal, configPath, host string) error {
 		return withHint(fmt.Errorf("no provider is configured for the host %q", host), "name it under hosts of a provider in ~/.opk/config.yml")
 	}
 	pair, err := hostPair(provider)
-	if err != nil || isGood(t, pair) {
+	if err != nil || isGood(t, pair, provider) {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	unlock, waited, err := lockKey(ctx, t, pair)
+	leave := goToTerminal(t)
+	defer leave()
+	alias := provider.Aliases[0]
+	unlock, waited, err := lockKey(ctx, t, host, alias, pair)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if isGood(t, pair) {
+	if isGood(t, pair, provider) {
 		return nil
 	}
 	if provider.Refresh && renewInTime(ctx, t, provider, pair) {
 		return nil
 	}
-	alias := provider.Aliases[0]
 	if waited {
 		// Ten logins in a row is not what somebody wants who closed the first one.
 		return withHint(errors.New("another ssh waited for the login at the same time, and nobody has logged in"), "opkssh login "+alias)
@@ -90,10 +95,11 @@ func hostPair(provider login.Provider) (userkeys.Pair, error) {
 // mostLeft is what has to be left of a key at least; of a short-lived one it is a tenth of its life.
 const mostLeft = 5 * time.Minute
 
-// isGood is whether ssh can use the key for a while yet.
-func isGood(t *terminal, pair userkeys.Pair) bool {
+// isGood is whether ssh can use the key for a while yet. A key of another issuer or client is for other hosts: the alias, which
+// names the file, may have had another provider when somebody logged in.
+func isGood(t *terminal, pair userkeys.Pair, provider login.Provider) bool {
 	id, found := userkeys.Read(pair)
-	if !found || id.Problem != "" {
+	if !found || id.Problem != "" || !id.At(provider.Issuer, provider.ClientID, nil) {
 		return false
 	}
 	if !id.HasKeyFile && !isInAgent(t, id) {
@@ -118,14 +124,34 @@ func isInAgent(t *terminal, id userkeys.Identity) bool {
 	return err == nil && list[0].InAgent
 }
 
+// How long to wait for what somebody else has started, who may have been stopped.
+const (
+	renewalPatience    = time.Minute
+	attendedPatience   = renewalPatience + login.DefaultTimeout + time.Minute // what a login takes at most, with its renewal before
+	unattendedPatience = time.Minute                                          // a renewal, or somebody who is about to finish
+)
+
+// errWaitedLong tells our own patience from Ctrl-C.
+var errWaitedLong = errors.New("waited long enough")
+
 // lockKey lets one process at a time see to a key. waited is whether another one did.
-func lockKey(ctx context.Context, t *terminal, pair userkeys.Pair) (unlock func(), waited bool, err error) {
+func lockKey(ctx context.Context, t *terminal, host, alias string, pair userkeys.Pair) (unlock func(), waited bool, err error) {
 	folder := filepath.Dir(pair.Key)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, false, err
 	}
+	patience := unattendedPatience
+	if login.CanLogIn(surroundings(t)) {
+		patience = attendedPatience
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errWaitedLong)
+	defer cancel()
 	name := pair.Key + ".lock"
 	release, waited, err := filelock.Lock(ctx, name, func() { t.note("waiting for the login that another ssh has started") })
+	if errors.Is(err, errWaitedLong) {
+		return nil, waited, withHint(fmt.Errorf("no good key for %s, and the login that another ssh has started has not ended within %s", host, patience),
+			"end that one, and run this where you can log in: opkssh login "+alias)
+	}
 	if err != nil {
 		return nil, waited, err
 	}
@@ -137,23 +163,29 @@ func lockKey(ctx context.Context, t *terminal, pair userkeys.Pair) (unlock func(
 
 // renewInTime is whether a refresh made the key good. If not, a login will.
 func renewInTime(ctx context.Context, t *terminal, provider login.Provider, pair userkeys.Pair) bool {
+	ctx, cancel := context.WithTimeout(ctx, renewalPatience) // another process may hold the refresh token's lock
+	defer cancel()
 	r := renewal{pair: pair, provider: &provider, due: func(userkeys.Identity) bool { return true }}
 	if _, _, err := r.run(ctx, t); err != nil {
 		t.detail("not renewed: %v", err)
 		return false
 	}
-	return isGood(t, pair)
+	return isGood(t, pair, provider)
+}
+
+// goToTerminal: ssh gives us no standard input, so that the terminal is what standard error goes to.
+func goToTerminal(t *terminal) (leave func()) {
+	if !t.interactive() && isTerminal(t.err) {
+		if in, err := os.Open(terminalDevice()); err == nil {
+			t.in = in
+			return func() { _ = in.Close() }
+		}
+	}
+	return func() {}
 }
 
 // logInFor is a login for somebody who wanted to use ssh.
 func logInFor(ctx context.Context, t *terminal, host, alias, configPath string, pair userkeys.Pair) error {
-	// ssh gives us no standard input, so that the terminal is what standard error goes to.
-	if !t.interactive() && isTerminal(t.err) {
-		if in, err := os.Open(terminalDevice()); err == nil {
-			defer func() { _ = in.Close() }()
-			t.in = in
-		}
-	}
 	if !login.CanLogIn(surroundings(t)) {
 		return withHint(fmt.Errorf("no good key for %s, and nobody can log in here: no terminal and no display", host),
 			"run this where you can log in: opkssh login "+alias)

@@ -142,15 +142,21 @@ func (p *keyPlace) store(t *terminal, key crypto.Signer, cert *ssh.Certificate) 
 }
 
 func (p *keyPlace) addToAgent(t *terminal, key crypto.Signer, cert *ssh.Certificate) error {
-	err := p.agent.Add(key, cert, p.alias, p.confirm, time.Now())
-	if err == nil && p.agent.NoLifetimes() {
+	folder, err := keyFolder()
+	if err != nil {
+		return err
+	}
+	if err := p.agent.Add(key, cert, p.alias, p.confirm, time.Now()); err != nil {
+		return err
+	}
+	if p.agent.NoLifetimes() {
 		t.note("warning: this ssh-agent knows no lifetimes: it holds the key until the next login or logout, also beyond its end")
 	}
-	return err
+	return p.agent.RemoveReplaced(folder, cert)
 }
 
 // removeReplaced removes the account's certificates under other names whose private keys were in the agent alone, until this
-// login's key took their place.
+// login's key took their place. Those of other providers with hosts stay.
 func (p *keyPlace) removeReplaced(pair userkeys.Pair, cert *ssh.Certificate) error {
 	id, err := userkeys.Of(cert)
 	if err != nil || p.sshFolder == "" {
@@ -161,7 +167,7 @@ func (p *keyPlace) removeReplaced(pair userkeys.Pair, cert *ssh.Certificate) err
 		return err
 	}
 	for _, other := range list {
-		if other.Same(id) && other.Mark.InAgent && !other.HasKeyFile && other.Pair != pair {
+		if other.Same(id) && other.Mark.InAgent && !other.HasKeyFile && other.Pair != pair && !other.IsForHosts(p.sshFolder) {
 			if _, err := other.Pair.Remove(); err != nil {
 				return err
 			}

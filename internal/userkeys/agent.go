@@ -1,12 +1,14 @@
 package userkeys
 
 import (
+	"bytes"
 	"crypto"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -76,9 +78,10 @@ func dialSocket(path string) (io.ReadWriteCloser, error) {
 // Close ends the connection.
 func (a *Agent) Close() error { return a.conn.Close() }
 
-// Add gives the agent a key with its certificate, until the certificate's end, and then takes the account's older keys of ours
-// out of it, and those that have expired. With confirm the agent asks before each use. now is the time from which the agent
-// counts. An agent that knows no lifetimes gets the key without: see [Agent.NoLifetimes].
+// Add gives the agent a key with its certificate, until the certificate's end. Then it takes out older certificates of that key, the
+// account's older key under the same alias, and keys of ours that have expired. An account can have another key under another alias:
+// see [Agent.RemoveReplaced]. With confirm the agent asks before each use. now is the time from which the agent counts. An agent
+// that knows no lifetimes gets the key without: see [Agent.NoLifetimes].
 func (a *Agent) Add(key crypto.Signer, cert *ssh.Certificate, alias string, confirm bool, now time.Time) error {
 	ours, err := sshcert.FromKey(cert)
 	if err != nil {
@@ -97,7 +100,26 @@ func (a *Agent) Add(key crypto.Signer, cert *ssh.Certificate, alias string, conf
 		return agentFailed("take the key", err)
 	}
 	_, err = a.Remove(func(other Identity) bool {
-		return (other.Same(id) || other.Expired(now)) && !other.Is(cert)
+		sameKey := bytes.Equal(other.Certificate.Key.Marshal(), cert.Key.Marshal())
+		return (sameKey || other.Same(id) && other.Alias == alias || other.Expired(now)) && !other.Is(cert)
+	})
+	return err
+}
+
+// RemoveReplaced takes the other keys of cert's account out of the agent, but for those of providers with hosts (see
+// [Identity.IsForHosts]). folder is ~/.ssh.
+func (a *Agent) RemoveReplaced(folder string, cert *ssh.Certificate) error {
+	id, err := Of(cert)
+	if err != nil {
+		return err
+	}
+	list, err := List(folder)
+	if err != nil {
+		return err
+	}
+	_, err = a.Remove(func(other Identity) bool {
+		needed := slices.ContainsFunc(list, func(id Identity) bool { return id.IsForHosts(folder) && id.Is(other.Certificate) })
+		return other.Same(id) && !other.Is(cert) && !needed
 	})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,9 +57,11 @@ const (
 	blockEnd   = "# End of the keys of opkssh."
 )
 
-// UpdateFolderConfig writes an IdentityFile line into ~/.ssh/opkssh/config for each key in ~/.ssh/opkssh whose certificate has
-// not ended, and for the default names of ssh that are there: ssh looks for those by itself only as long as no IdentityFile is
-// configured. Other lines in the file stay, but for what other opkssh clients wrote about the same keys. folder is ~/.ssh.
+// UpdateFolderConfig writes an IdentityFile line into ~/.ssh/opkssh/config for the default names of ssh that are there, since ssh
+// looks for those by itself only as long as no IdentityFile is configured, and then for each key in ~/.ssh/opkssh whose certificate
+// has not ended, that of the latest login first. ssh tries them in this order: each key of ours takes two of the six tries that a
+// host has (MaxAuthTries), and hosts that know nothing of us must not run out of them. Other lines in the file stay, but for what
+// other opkssh clients wrote about the same keys. folder is ~/.ssh.
 func UpdateFolderConfig(folder string, now time.Time) (changed bool, err error) {
 	own := filepath.Join(folder, Folder)
 	return EditSSHConfig(filepath.Join(own, "config"), func(old []byte) ([]byte, error) {
@@ -78,15 +81,6 @@ func identityLines(folder string, now time.Time) ([]string, error) {
 		return nil, err
 	}
 	var lines []string
-	for _, pair := range pairs {
-		name := filepath.Base(pair.Key)
-		if filepath.Dir(pair.Key) != filepath.Join(folder, Folder) || outsideFileNames().MatchString(name) {
-			continue // no opkssh gives such a name, and ssh might take it for more than one
-		}
-		if id, found := Read(pair); found && !id.Expired(now) {
-			lines = append(lines, "IdentityFile ~/.ssh/"+Folder+"/"+name)
-		}
-	}
 	for _, name := range defaultIdentities {
 		pair := At(filepath.Join(folder, name))
 		if id, ours := Read(pair); ours && id.Expired(now) {
@@ -95,6 +89,19 @@ func identityLines(folder string, now time.Time) ([]string, error) {
 		if exists(pair.Key) || exists(pair.Key+".pub") || exists(pair.Certificate) {
 			lines = append(lines, "IdentityFile ~/.ssh/"+name)
 		}
+	}
+	var accounts []Identity
+	for _, pair := range pairs {
+		if filepath.Dir(pair.Key) != filepath.Join(folder, Folder) || outsideFileNames().MatchString(filepath.Base(pair.Key)) {
+			continue // no opkssh gives such a name, and ssh might take it for more than one
+		}
+		if id, found := Read(pair); found && !id.Expired(now) {
+			accounts = append(accounts, id)
+		}
+	}
+	slices.SortStableFunc(accounts, func(a, b Identity) int { return b.IssuedAt.Compare(a.IssuedAt) })
+	for _, id := range accounts {
+		lines = append(lines, "IdentityFile ~/.ssh/"+Folder+"/"+filepath.Base(id.Pair.Key))
 	}
 	return lines, nil
 }

@@ -19,6 +19,12 @@ func ForHosts(folder, alias string) Pair {
 	return At(filepath.Join(folder, Folder, alias))
 }
 
+// IsForHosts is whether the identity's files are those of a provider with hosts: one key for each such provider, also where two of them
+// are logged in to with one account. folder is ~/.ssh.
+func (id Identity) IsForHosts(folder string) bool {
+	return id.Mark.Alias != "" && id.Pair == ForHosts(folder, id.Mark.Alias)
+}
+
 // HostBlock is what ssh has to know of some hosts.
 type HostBlock struct {
 	Patterns []string // of ssh_config(5)
@@ -27,26 +33,35 @@ type HostBlock struct {
 	InAgent bool
 }
 
+// noShellWords keeps names from exec that a shell would take for more than a name. The single quotes there hold everything for the
+// shells of Unix but a quote, and for fish a backslash. cmd.exe does not know them: the other characters are its own, and two percent
+// signs, where an IPv6 zone has one. ssh refuses such names itself since CVE-2023-51385, but for a line break, which the quotes hold.
+const noShellWords = `!*'*,!*\*,!*&*,!*|*,!*<*,!*>*,!*^*,!*%*%*`
+
 // HostConfig is an ssh_config that has command run before ssh connects to one of the hosts, and names their keys. command is
-// one word, as its shell reads it; it gets the argument ensure and the host's name.
+// one word, as its shell reads it; it gets the argument ensure and the host's name, in single quotes that cmd.exe leaves on. A host
+// belongs to the first block that has it, as with [opkssh/internal/login.Config.ForHost].
 //
 // ssh offers what CertificateFile names first and a plain key after it. Without CertificateFile it is the other way round, so
 // that sshd asks about the plain key too, at each login. A certificate alone, as IdentityFile, is what an agent that has the
 // private key signs for.
 func HostConfig(command string, blocks []HostBlock) []byte {
 	var b bytes.Buffer
+	earlier := ""
 	for i, block := range blocks {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
+		patterns := strings.Join(block.Patterns, ",")
 		key := "~/.ssh/" + Folder + "/" + block.Alias
-		fmt.Fprintf(&b, "Match host \"%s\" exec \"%s ensure %%h\"\n", strings.Join(block.Patterns, ","), command)
+		fmt.Fprintf(&b, "Match %shost \"%s,%s\" exec \"%s ensure '%%h'\"\n", earlier, noShellWords, patterns, command)
 		if block.InAgent {
 			fmt.Fprintf(&b, "    IdentityFile %s-cert.pub\n", key)
 		} else {
 			fmt.Fprintf(&b, "    IdentityFile %s\n    CertificateFile %s-cert.pub\n", key, key)
 		}
 		b.WriteString("    IdentitiesOnly yes\n")
+		earlier += fmt.Sprintf("!host \"%s\" ", patterns)
 	}
 	return b.Bytes()
 }

@@ -131,12 +131,15 @@ func TestFolderConfig(t *testing.T) {
 	config := filepath.Join(own, "config")
 	// What another client wrote, and what a person did.
 	write(t, config, []byte("IdentityFile "+filepath.Join(own, "op.example.com-opkssh")+"\nIdentityFile ~/.ssh/mine\n# mine\n"))
-	for name, end := range map[string]time.Time{"living": now.Add(time.Hour), "dead": now, "endless": {}, "odd name": {}} {
+	for _, pair := range []struct {
+		name string
+		end  time.Time
+	}{{"living", now.Add(time.Hour)}, {"dead", now}, {"odd name", time.Time{}}, {"endless", time.Time{}}} {
 		who := alice
-		who.end = end
+		who.end = pair.end
 		key, cert := who.login(t, userkeys.ECDSA)
-		mark := userkeys.Mark{InAgent: name == "endless"}
-		if err := userkeys.At(filepath.Join(own, name)).WriteMarked(key, cert, mark); err != nil {
+		mark := userkeys.Mark{InAgent: pair.name == "endless"}
+		if err := userkeys.At(filepath.Join(own, pair.name)).WriteMarked(key, cert, mark); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -166,7 +169,7 @@ func TestFolderConfig(t *testing.T) {
 			got = append(got, strings.TrimSpace(line))
 		}
 	}
-	want := "IdentityFile ~/.ssh/opkssh/endless|IdentityFile ~/.ssh/opkssh/living|IdentityFile ~/.ssh/id_ed25519|IdentityFile ~/.ssh/mine|# mine"
+	want := "IdentityFile ~/.ssh/id_ed25519|IdentityFile ~/.ssh/opkssh/endless|IdentityFile ~/.ssh/opkssh/living|IdentityFile ~/.ssh/mine|# mine"
 	if joined := strings.Join(got, "|"); joined != want {
 		t.Errorf("expected\n%s\ngot\n%s", want, joined)
 	}
