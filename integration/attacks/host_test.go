@@ -1,5 +1,6 @@
 // Package attacks_test has an attacker's moves, one file for each class of them. Each goes through the whole program: token,
-// certificate, the command line of sshd, the built verifier, the reason in its log. They need root, whose files a host's are.
+// certificate, the command line of sshd, the built verifier as a user without rights, the reason in its log. They need root, whose
+// files a host's are.
 package attacks_test
 
 import (
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,8 +47,15 @@ const (
 // maxMemory is what one verification may take, in KiB, whatever it is given.
 const maxMemory = 64 << 10
 
-// host is a folder that stands for /etc/opk, and one for the cache.
-type host struct{ config, cache string }
+// commandUser is whom the verifier runs as: without any rights, as opksshuser is.
+const commandUser = 65534
+
+// host is a folder that stands for /etc/opk, root's, and one for the cache, the command user's.
+type host struct {
+	config, cache string
+
+	within []string // the command that runs the verifier inside something, as the command user
+}
 
 // newHost has the rows given in providers and auth_id.
 func newHost(t *testing.T, providers, rules string) *host {
@@ -54,13 +63,24 @@ func newHost(t *testing.T, providers, rules string) *host {
 	if os.Geteuid() != 0 {
 		t.Fatal("expected to run as root: the verifier reads root's files alone")
 	}
-	dir := t.TempDir()
+	dir := openFolder(t)
 	h := &host{config: filepath.Join(dir, "opk"), cache: filepath.Join(dir, "cache")}
 	check(t, os.Mkdir(h.cache, 0o700))
+	check(t, os.Chown(h.cache, commandUser, commandUser))
+	check(t, os.Chmod(endtoend.Programs(t), 0o755))
 	h.write(t, "config.yml", logToStderr)
 	h.write(t, "providers", providers)
 	h.write(t, "auth_id", rules)
 	return h
+}
+
+// openFolder is a temporary folder of root's that everybody may look into: what is refused there is refused for what it is.
+func openFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	check(t, os.Chmod(filepath.Dir(dir), 0o755))
+	check(t, os.Chmod(dir, 0o755))
+	return dir
 }
 
 const logToStderr = "log: {to: stderr}\n"
@@ -80,6 +100,33 @@ func (h *host) write(t *testing.T, name, text string) (path string) {
 	return path
 }
 
+// heldKeys is the cache's file about the one provider that was asked.
+func (h *host) heldKeys(t *testing.T) (path string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(h.cache, "provider-*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("expected one provider's keys in the cache, got %q, %v", files, err)
+	}
+	return files[0]
+}
+
+// age makes held keys older, as if they had been fetched and had been fresh that much earlier.
+func (h *host) age(t *testing.T, by time.Duration) {
+	t.Helper()
+	path := h.heldKeys(t)
+	data, err := os.ReadFile(path)
+	check(t, err)
+	var held object
+	check(t, json.Unmarshal(data, &held))
+	for _, name := range []string{"fetched_at", "fresh_until"} {
+		at, err := time.Parse(time.RFC3339Nano, held[name].(string))
+		check(t, err)
+		held[name] = at.Add(-by).Format(time.RFC3339Nano)
+	}
+	check(t, os.WriteFile(path, encodeJSON(t, held, nil), 0o600))
+	check(t, os.Remove(strings.TrimSuffix(path, ".json")+".attempt"))
+}
+
 // offer is a key as sshd hands it over.
 type offer struct {
 	user, keyType string
@@ -97,13 +144,11 @@ type answer struct {
 // verify is the command line of sshd_config. flags are the administrator's.
 func (h *host) verify(t *testing.T, o *offer, flags ...string) *answer {
 	t.Helper()
-	args := append([]string{"verify", "--config-dir", h.config, "--cache-dir=" + h.cache}, flags...)
-	args = append(args, o.user, base64.StdEncoding.EncodeToString(o.wire), o.keyType)
 	ctx, cancel := context.WithTimeout(context.Background(), process.Patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, endtoend.Verifier(t), args...)
+	cmd := h.command(ctx, t, o, flags...)
 	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr, cmd.Env = &stdout, &stderr, []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// A plugin's child must not keep the test waiting for the end of the output.
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
@@ -123,7 +168,24 @@ func (h *host) verify(t *testing.T, o *offer, flags ...string) *answer {
 	if used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; used >= maxMemory && used > own.Maxrss {
 		t.Errorf("memory: expected less than %d KiB, got %d", maxMemory, used)
 	}
-	a := &answer{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode(), log: map[string][]map[string]any{}}
+	return newAnswer(t, stdout.String(), stderr.String(), cmd.ProcessState.ExitCode())
+}
+
+func (h *host) command(ctx context.Context, t *testing.T, o *offer, flags ...string) *exec.Cmd {
+	t.Helper()
+	line := slices.Concat(h.within, []string{endtoend.Verifier(t), "verify", "--config-dir", h.config, "--cache-dir=" + h.cache}, flags,
+		[]string{o.user, base64.StdEncoding.EncodeToString(o.wire), o.keyType})
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	if h.within == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: commandUser, Gid: commandUser}}
+	}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	return cmd
+}
+
+func newAnswer(t *testing.T, stdout, stderr string, code int) *answer {
+	t.Helper()
+	a := &answer{stdout: stdout, stderr: stderr, code: code, log: map[string][]map[string]any{}}
 	for line := range strings.Lines(a.stderr) {
 		if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return r < ' ' || r > '~' }) {
 			t.Errorf("log: expected printable ASCII, got %q", line)

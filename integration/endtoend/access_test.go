@@ -13,7 +13,7 @@ import (
 // TestFilesThatTheVerifierMayNotRead: the commonest mistake on a new host. The log says what to type, and that mends it.
 func TestFilesThatTheVerifierMayNotRead(t *testing.T) {
 	for _, test := range []struct{ name, path, reason, hint string }{
-		{"file", "auth_id", "no-rule", "chgrp opksshuser '/etc/opk/auth_id' && chmod g+r '/etc/opk/auth_id'"},
+		{"file", "auth_id", "rule-untrusted", "chgrp opksshuser '/etc/opk/auth_id' && chmod g+r '/etc/opk/auth_id'"},
 		{"folder", "", "configuration", "chgrp opksshuser '/etc/opk' && chmod g+rx '/etc/opk'"},
 		{"drop-in", "auth_id.d/10-team.conf", "", "chgrp opksshuser '/etc/opk/auth_id.d/10-team.conf' && chmod g+r '/etc/opk/auth_id.d/10-team.conf'"},
 	} {

@@ -2,6 +2,7 @@ package verifier_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -30,6 +31,18 @@ type agreeCase struct {
 	test    string   // the same claims for tests.yml
 	user    string
 	plugins bool
+	spoiled string // a file that is not to be trusted, or ""
+}
+
+// write makes the host's files.
+func (c *agreeCase) write(t *testing.T, h *host) {
+	t.Helper()
+	for name, text := range c.files {
+		h.write(t, name, text)
+	}
+	if c.spoiled != "" {
+		chmod(t, h, c.spoiled, 0o664)
+	}
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
@@ -60,7 +73,10 @@ func generateCase(r *rand.Rand, op string) *agreeCase {
 		"revoked_before: {user-1: 2099-01-01T00:00:00Z}\n", "deny_email: [x@example.com]\n")
 	if r.IntN(4) == 0 {
 		c.plugins = true
-		c.files["policy.d/10-p.yml"] = "name: p\ncommand: " + pick(r, "/bin/false", "/bin/echo allow", "/no/such/program", "relative") + "\nmode: " + pick(r, "allow", "require") + "\n"
+		c.files["policy.d/10-p.yml"] = "name: p\ncommand: " + pick(r, "/bin/false", "/bin/echo allow", "/no/such/program", "relative") + "\nmode: " + pick(r, "allow", "require", "reqiure") + "\n"
+	}
+	if r.IntN(3) == 0 {
+		c.spoiled = pick(r, "auth_id", "auth_id", "auth_id.d/10-a.conf", "auth_id.d/20-b.conf")
 	}
 
 	var test []string
@@ -104,14 +120,12 @@ func TestCommandsAgree(t *testing.T) {
 	for range cases {
 		h := newHost(t)
 		c := generateCase(r, h.issuer.URL)
-		for name, text := range c.files {
-			h.write(t, name, text)
-		}
+		c.write(t, h)
 		id := h.issuer.Login(t, c.claims)
 		show := func() string {
 			text, err := json.MarshalIndent(c.files, "", "  ")
 			check(t, err)
-			return strings.ReplaceAll(string(text), `\n`, "\n") + fmt.Sprint(c.claims, " as ", c.user)
+			return strings.ReplaceAll(string(text), `\n`, "\n") + fmt.Sprint(c.claims, " as ", c.user, ", spoiled: ", c.spoiled)
 		}
 
 		login := h.verify(t, c.user, id.Certificate)
@@ -155,12 +169,13 @@ func TestCommandsAgree(t *testing.T) {
 		expect := want.Reason
 		if want.Decision == "allow" {
 			expect = "allow"
-		} else if want.Reason == "configuration" {
+		} else if want.Reason == "configuration" || want.Reason == "rule-untrusted" {
 			expect = "deny"
 		}
 		tests := fmt.Sprintf("tests: [{user: %s, issuer: %q, client_id: test-client, %s, expect: %s}]\n", c.user, h.issuer.URL, c.test, expect)
 		h.write(t, "tests.yml", tests)
-		if a := run(t, "test", "--config-dir="+h.config, "--plugins"); (a.code == 0) != (want.Reason != "configuration") {
+		if a := run(t, "test", "--config-dir="+h.config, "--plugins"); (a.code == 0) != (want.Reason != "configuration" && c.spoiled == "") ||
+			want.Reason != "configuration" && !strings.Contains(a.stderr, "1 of 1 tests are as expected") {
 			t.Errorf("%s\n%s\nexpected that the test passes, if the host is in order, got\n%s%s", show(), tests, a.stdout, a.stderr)
 		}
 		h.compareLeftOut(t, login, c)
@@ -197,8 +212,9 @@ func (h *host) compareLeftOut(t *testing.T, login *answer, c *agreeCase) {
 				want++
 			}
 		default:
-			if _, err := policy.ParsePlugin("", []byte(text)); err != nil {
-				want++
+			var wrong *policy.ConfigError
+			if _, err := policy.ParsePlugin("", []byte(text)); errors.As(err, &wrong) {
+				want += len(wrong.All())
 			}
 		}
 		want += len(problems)

@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"testing"
 )
 
-// TestAuditAgrees: whatever the files, audit names each row that a login leaves out, says that nobody can log in exactly where config.yml
+// TestAuditAgrees: whatever the files, audit names each row and file that a login leaves out, says that nobody can log in exactly where config.yml
 // keeps everybody out, and calls no rule useless that decides.
 func TestAuditAgrees(t *testing.T) {
 	const cases = 60
@@ -18,9 +19,7 @@ func TestAuditAgrees(t *testing.T) {
 	for range cases {
 		h := newHost(t)
 		c := generateCase(r, h.issuer.URL)
-		for name, text := range c.files {
-			h.write(t, name, text)
-		}
+		c.write(t, h)
 		login := h.verify(t, c.user, h.issuer.Login(t, c.claims).Certificate)
 		audit := run(t, "audit", "--offline", "--json", "--sshd", "/bin/false", "--config-dir", h.config, "--cache-dir", h.cache, "--user", "root")
 		var findings []struct {
@@ -30,11 +29,13 @@ func TestAuditAgrees(t *testing.T) {
 		if err := json.Unmarshal([]byte(audit.stdout), &findings); err != nil {
 			t.Fatalf("%v: %s\n%s", err, audit.stdout, audit.stderr)
 		}
-		rows, lines, unusable := map[string]bool{}, map[string]string{}, false
+		rows, lines, unusable, untrusted := map[string]bool{}, map[string]string{}, false, ""
 		for _, f := range findings {
 			switch {
 			case f.Code == "row-unusable":
 				rows[fmt.Sprint(f.File, f.Line, f.Column)] = true
+			case f.Code == "file-untrusted":
+				untrusted = f.File
 			case f.Code == "config-unusable":
 				unusable = true
 			case slices.Contains(useless, f.Code):
@@ -48,6 +49,9 @@ func TestAuditAgrees(t *testing.T) {
 			}
 		}
 		d := login.decision(t)
+		if c.spoiled != "" && untrusted != filepath.Join(h.config, c.spoiled) || d["reason"] == "rule-untrusted" && d["rule_file"] != untrusted {
+			t.Errorf("the login says %v, audit:\n%s", d, audit.stdout)
+		}
 		if unusable != (d["reason"] == "configuration") {
 			t.Errorf("the login says %v, audit:\n%s", d, audit.stdout)
 		}

@@ -25,6 +25,8 @@ func TestCostOfHomeRules(t *testing.T) {
 		{"no name of a user", "--help", "", nil, calls{}},
 		{"a system rule lets in", "root", "", nil, calls{passwd: 1}},
 		{"a system rule lets an unknown user in", "alice", "", nil, calls{passwd: 1, monitors: 1}},
+		{"a system rule that is not to be trusted", "root", "", func(t *testing.T, h *host, _ *issuer.Identity) { chmod(t, h, "auth_id", 0o666) }, calls{passwd: 1}},
+		{"system rules of others that are not to be trusted", "daemon", "", func(t *testing.T, h *host, _ *issuer.Identity) { chmod(t, h, "auth_id", 0o666) }, calls{passwd: 2}},
 		{"switched off", "nobody-of-that-name", "home_policy: false\n", nil, calls{}},
 		{"denied", "nobody-of-that-name", "deny_emails: [alice@example.com]\n", nil, calls{passwd: 1, monitors: 1}},
 		{"unknown issuer", "nobody-of-that-name", "", func(t *testing.T, h *host, _ *issuer.Identity) { h.write(t, "providers", "") }, calls{passwd: 1, monitors: 1}},

@@ -137,9 +137,10 @@ func TestPluginFileThatCannotBeUsed(t *testing.T) {
 		mode       os.FileMode
 		rule, none string // the reasons with and without a rule that fits; "" for a grant
 	}{
-		{"unknown member", "name: p\ncommand: /bin/true\nuser: x\n", 0o644, "", "no-rule"},
+		{"unknown member of one that may allow", "name: p\ncommand: /bin/true\nmode: allow\nuser: x\n", 0o644, "", "no-rule"},
 		{"a relative command", "name: p\ncommand: true\n", 0o644, "", "no-rule"},
-		{"empty", "", 0o644, "", "no-rule"},
+		{"unknown member", "name: p\ncommand: /bin/true\nuser: x\n", 0o644, "plugin-required", "no-rule"},
+		{"empty", "", 0o644, "plugin-required", "no-rule"},
 		{"maybe required", "name: p\ncommand: /bin/true\nmoda: require\n", 0o644, "plugin-required", "no-rule"},
 		{"writable by others", "name: p\ncommand: /bin/true\n", 0o666, "plugin-required", "no-rule"},
 	} {

@@ -27,50 +27,42 @@ func (a *auditor) read() {
 		a.rules = append(a.rules, rules...)
 		return problems
 	})
+	a.readCertificates()
 }
 
 func (a *auditor) readRows(name string, parse func(hostfiles.File) []policy.Problem) {
-	found := readHostRows(a.configDir, name, parse)
-	for _, fault := range found.faults {
-		a.fileFinds = append(a.fileFinds, faultFinding(fault, "what it says does not count"))
-	}
-	for _, p := range found.problems {
-		a.fileFinds = append(a.fileFinds, auditFinding{
-			Code: codeRowUnusable, Severity: policy.SeverityError, File: p.File, Line: p.Line, Column: p.Column, Text: "the row is left out: " + p.Detail,
-		})
+	for _, f := range (reader{}).hostRows(a.configDir, name, nil) {
+		if f.fault != nil {
+			a.fileFinds = append(a.fileFinds, faultFinding(f.fault, f.consequence(name)))
+			continue
+		}
+		for _, p := range parse(f.File) {
+			a.fileFinds = append(a.fileFinds, auditFinding{
+				Code: codeRowUnusable, Severity: policy.SeverityError, File: p.File, Line: p.Line, Column: p.Column, Text: "the row is left out: " + p.Detail,
+			})
+		}
 	}
 }
 
-// leftOut is what a login would leave out of a file and its drop-in folder.
-type leftOut struct {
-	faults   []error
-	problems []policy.Problem
-}
-
-// readHostRows reads a file and its drop-in folder in the order of a login.
-func readHostRows(folder, name string, parse func(hostfiles.File) []policy.Problem) (out leftOut) {
-	files, faults := reader{}.folder(filepath.Join(folder, name+".d"), ".conf", nil)
-	path := filepath.Join(folder, name)
-	switch data, err := (reader{}).file(path, nil); {
-	case err == nil:
-		files = append([]hostfiles.File{{Path: path, Data: data}}, files...)
-	case !errors.Is(err, fs.ErrNotExist):
-		faults = append(faults, err)
+// consequence is what a login makes of the file's fault.
+func (f *rowsFile) consequence(name string) string {
+	switch {
+	case name != "auth_id":
+		return "what it says does not count"
+	case f.unread:
+		return "nobody is let in by it, by a file behind it, by home rules or by a plugin, since it may hold a rule that comes first"
 	}
-	out.faults = faults
-	for _, f := range files {
-		out.problems = append(out.problems, parse(f)...)
-	}
-	return out
+	return "it lets nobody in, and whom its rules fit first is refused"
 }
 
 // readHostProviders are the rows of providers that a login would take.
 func readHostProviders(folder string) (rows []pktoken.Provider) {
-	readHostRows(folder, "providers", func(f hostfiles.File) []policy.Problem {
-		more, problems := policy.ParseProviders(f.Path, f.Data)
-		rows = append(rows, more...)
-		return problems
-	})
+	for _, f := range (reader{}).hostRows(folder, "providers", nil) {
+		if f.fault == nil {
+			more, _ := policy.ParseProviders(f.Path, f.Data)
+			rows = append(rows, more...)
+		}
+	}
 	return rows
 }
 
@@ -110,6 +102,9 @@ func (a *auditor) checkFiles(context.Context) {
 	for _, f := range a.fileFinds {
 		a.add(f)
 	}
+	for _, unread := range unreadNames(a.configDir) {
+		a.add(auditFinding{Code: codeFileNotRead, Severity: policy.SeverityWarning, File: unread.path, Text: unread.detail, Hint: unread.hint})
+	}
 }
 
 func (a *auditor) checkRules(context.Context) {
@@ -125,11 +120,14 @@ func (a *auditor) checkRules(context.Context) {
 	}
 }
 
+// mayBeRequired is what follows from a file of policy.d that cannot be used, unless it is surely not required.
+const mayBeRequired = "nobody can log in, since it may be a plugin whose consent is required"
+
 // checkPrograms looks at what a login would run.
 func (a *auditor) checkPrograms(context.Context) {
 	files, faults := reader{}.folder(filepath.Join(a.configDir, "policy.d"), ".yml", nil)
 	for _, fault := range faults {
-		f := faultFinding(fault, "nobody can log in, since it may be a plugin whose consent is required")
+		f := faultFinding(fault, mayBeRequired)
 		f.Code = codePluginUnusable
 		a.add(f)
 	}
@@ -140,8 +138,12 @@ func (a *auditor) checkPrograms(context.Context) {
 			if !errors.As(err, &wrong) {
 				wrong = &policy.ConfigError{File: file.Path, Detail: err.Error()}
 			}
+			so := "it is not asked"
+			if policy.MayRequirePlugin(file.Data) {
+				so = mayBeRequired
+			}
 			for _, e := range wrong.All() {
-				a.add(auditFinding{Code: codePluginUnusable, Severity: policy.SeverityError, File: e.File, Line: e.Line, Text: e.Detail})
+				a.add(auditFinding{Code: codePluginUnusable, Severity: policy.SeverityError, File: e.File, Line: e.Line, Text: e.Detail + ": " + so})
 			}
 			continue
 		}

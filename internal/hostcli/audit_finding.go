@@ -14,6 +14,7 @@ const (
 	codeConfigUnusable    = "config-unusable"
 	codeFileUntrusted     = "file-untrusted"
 	codeFileUnreadable    = "file-unreadable"
+	codeFileNotRead       = "file-not-read"
 	codeRowUnusable       = "row-unusable"
 	codePluginUnusable    = "plugin-unusable"
 	codePluginProgram     = "plugin-program"
@@ -58,7 +59,7 @@ const (
 
 func auditCodes() []string {
 	codes := []string{
-		codeConfigUnusable, codeFileUntrusted, codeFileUnreadable, codeRowUnusable, codePluginUnusable, codePluginProgram, codeChainProgram, codePermissions,
+		codeConfigUnusable, codeFileUntrusted, codeFileUnreadable, codeFileNotRead, codeRowUnusable, codePluginUnusable, codePluginProgram, codeChainProgram, codePermissions,
 		codeNoSuchUser, codeHomeUntrusted, codeHomeRow, codeUsersNotChecked, codeSSHDNotChecked, codeSSHDConfig, codeNoCommand, codeOtherCommand,
 		codeCommandArguments, codeCommandProgram, codeOtherFolders, codeNoCommandUser, codeCommandUserRoot, codePublicKeyOff, codeKeyAlgorithms,
 		codeMatchBlock, codeUserNotAllowed, codeRootLoginOff, codeOldSSHD, codeSourcePenalties, codeCacheFolder, codeKeysMissing, codeKeysStale,

@@ -32,7 +32,7 @@ func checkCommand() *cobra.Command {
 		Use:   "check [FILE...]",
 		Short: "find the rows and members that cannot be used",
 		Long: `read files as a login does, and name each row or member that cannot be used, as file:line:column. Without FILE, all
-files of --config-dir.
+files of --config-dir, and files there that no login reads for their names, such as config.yaml.
 
 What a FILE is for is told by its name, else by its content, else by --as: a file that Ansible is about to put in
 its place has a name of its own.
@@ -127,19 +127,14 @@ func (o *checkOptions) named(paths []string) ([]checkedFile, error) {
 	return files, nil
 }
 
-// ofHost are the files that a login and verifier test look for. What cannot be read is a fault like others.
+// ofHost are the files that a login and verifier test look for. What cannot be read is a fault like others, and so is a name that nobody
+// reads.
 func (o *checkOptions) ofHost() (files []checkedFile, reports []checkReport, err error) {
 	if o.as != "" {
 		return nil, nil, usageError(errors.New("--as: expected FILE beside it"))
 	}
 	everybodys := reader{untrusted: true}
-	for _, place := range []struct{ name, folder, suffix, kind string }{
-		{"config.yml", "", "", "config"},
-		{"providers", "providers.d", ".conf", "providers"},
-		{"auth_id", "auth_id.d", ".conf", "auth_id"},
-		{"", "policy.d", ".yml", "policy.d"},
-		{"tests.yml", "", "", "tests"},
-	} {
+	for _, place := range hostPlaces {
 		kind, _ := findKind(place.kind)
 		if place.name != "" {
 			path := filepath.Join(o.configDir, place.name)
@@ -162,6 +157,9 @@ func (o *checkOptions) ofHost() (files []checkedFile, reports []checkReport, err
 		for _, fault := range faults {
 			reports = append(reports, checkReport{File: folder, Detail: fault.Error()})
 		}
+	}
+	for _, unread := range unreadNames(o.configDir) {
+		reports = append(reports, checkReport{File: unread.path, Detail: unread.detail})
 	}
 	if len(files)+len(reports) == 0 {
 		return nil, nil, &exitError{

@@ -208,7 +208,11 @@ func (d *doctor) checkLog(ctx context.Context) {
 	if d.forUser != "" {
 		d.checkAskedFor()
 	}
-	decisions, where, err := recentDecisions(ctx, d.logFile, d.forUser, d.config)
+	var writers []uint32
+	if d.account != nil {
+		writers = []uint32{d.account.UID, 0} // root has tried it out
+	}
+	decisions, where, err := recentDecisions(ctx, d.logFile, d.forUser, writers, d.config)
 	if err != nil {
 		d.note(codeLogNotChecked, err.Error(), "--log-file names the file that the log is in")
 		return

@@ -33,7 +33,7 @@ func certificateOffer(file, cacheDir string, offline bool) (offer, error) {
 		}
 		cache := &idp.Cache{
 			Dir: cacheDir, Offline: offline,
-			Network: idp.Network{Getenv: hostVariable(config)},
+			Network: hostNetwork(config, log.logger().Warn),
 			TTL:     config.KeyCache.TTL, MaxStale: config.KeyCache.MaxStale,
 			MinRefresh: config.KeyCache.MinRefresh, Timeout: config.KeyCache.Timeout,
 			Warn: log.logger().Warn,

@@ -41,7 +41,11 @@ func (x *explanation) print(w io.Writer, verbose bool) error {
 	if x.verified != nil {
 		line(0, "rules for %s, in order", x.User)
 		for _, r := range x.Rules {
-			line(1, "%s: %s", place(r.File, r.Line, 0), r.Rule)
+			rule := r.Rule
+			if rule == "" {
+				rule = "not read"
+			}
+			line(1, "%s: %s", place(r.File, r.Line, 0), rule)
 			detail := r.Detail
 			switch {
 			case r.Decides:

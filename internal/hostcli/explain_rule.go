@@ -23,6 +23,11 @@ func whyNot(step policy.Step, v *pktoken.Verified) string {
 				return fmt.Sprintf("expiry-time: %s has passed", quoted(o.Value))
 			}
 		}
+	case policy.RuleUntrusted:
+		if rule.Principal == "" {
+			return "may hold a rule that comes first: " + rule.Doubt
+		}
+		return "fits, and refuses, since its file is not to be trusted: " + rule.Doubt
 	case policy.EmailNotVerified:
 		return "email: fits, but require_email_verified is set, and the provider does not say email_verified"
 	case policy.OtherIdentity:

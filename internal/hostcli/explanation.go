@@ -60,11 +60,11 @@ type explainFile struct {
 	State string `json:"state"` // read or absent; what was left out is among the findings
 }
 
-// explainRule is a rule for the user, in the order of a login.
+// explainRule is a rule for the user, in the order of a login, or a file that may hold one and cannot be read: without Line and Rule.
 type explainRule struct {
 	File    string `json:"file"`
-	Line    int    `json:"line"`
-	Rule    string `json:"rule"`
+	Line    int    `json:"line,omitempty"`
+	Rule    string `json:"rule,omitempty"`
 	Outcome string `json:"outcome"`
 	Detail  string `json:"detail"`
 	Decides bool   `json:"decides,omitempty"`
@@ -216,7 +216,7 @@ func homeState(config *policy.Config, source *watchedSource, files reader) strin
 func (x *explanation) granted(grant *sshauth.Grant, line string) {
 	x.Decision, x.Line = decisionAllow, line
 	x.RuleFile, x.RuleLine, x.Plugin = grant.Decision.Rule.File, grant.Decision.Rule.Line, grant.Decision.Plugin
-	x.Options = policy.FormatOptions(grant.Decision.Options)
+	x.Options = policy.FormatOptions(grant.Decision.Rule.Options)
 	x.Warnings = grant.Warnings
 	if x.Hypothetical {
 		// The key is nobody's.
@@ -278,8 +278,12 @@ func (x *explanation) denyKey(p *policy.Policy, r policy.Request) {
 
 func (x *explanation) rules(p *policy.Policy, r policy.Request) {
 	for _, step := range p.Explain(x.verified, r) {
+		text := ""
+		if step.Rule.Principal != "" {
+			text = step.Rule.String()
+		}
 		x.Rules = append(x.Rules, explainRule{
-			File: step.Rule.File, Line: step.Rule.Line, Rule: step.Rule.String(), Outcome: step.Outcome.String(),
+			File: step.Rule.File, Line: step.Rule.Line, Rule: text, Outcome: step.Outcome.String(),
 			Detail: whyNot(step, x.verified), Decides: x.Decision == decisionAllow && step.Rule.File == x.RuleFile && step.Rule.Line == x.RuleLine,
 		})
 	}

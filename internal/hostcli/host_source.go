@@ -3,7 +3,6 @@ package hostcli
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"path/filepath"
 
@@ -24,20 +23,27 @@ type hostSource struct {
 	unavailable error // the last file that could not be read for a fault of the machine
 }
 
-// Configuration reads providers and auth_id and what stands in their drop-in folders. A file or row that cannot be used
-// harms only itself. What is left out is logged. There is no configuration while the machine cannot read a file: see [hostfiles.Unavailable].
+// Configuration reads providers and auth_id and what stands in their drop-in folders. A row that cannot be used harms only itself, and
+// so does a file that is not to be trusted, but for those whom one of its rules would let in: see [policy.Rule]. What is left out is
+// logged. There is no configuration while the machine cannot read a file: see [hostfiles.Unavailable].
 func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Configuration, error) {
 	c := &sshauth.Configuration{Policy: &policy.Policy{Config: s.config}}
-	s.eachFile("providers", nil, func(f hostfiles.File) []policy.Problem {
+	s.eachFile("providers", func(f hostfiles.File) []policy.Problem {
 		rows, problems := policy.ParseProviders(f.Path, f.Data)
 		c.Providers = append(c.Providers, rows...)
 		return problems
 	})
-	s.eachFile("auth_id", func(line []byte) bool { return policy.MaybeRuleFor(line, user) }, func(f hostfiles.File) []policy.Problem {
-		rules, problems := policy.ParseRulesFor(f.Path, f.Data, user)
+	var problems []policy.Problem
+	for _, f := range s.hostRows("auth_id", func(line []byte) bool { return policy.MaybeRuleFor(line, user) }) {
+		if f.fault != nil {
+			c.Policy.System = append(c.Policy.System, f.doubtfulRules(user)...)
+			continue
+		}
+		rules, more := policy.ParseRulesFor(f.Path, f.Data, user)
 		c.Policy.System = append(c.Policy.System, rules...)
-		return problems
-	})
+		problems = append(problems, more...)
+	}
+	s.logProblems(filepath.Join(s.folder, "auth_id"), problems)
 	if s.unavailable != nil {
 		return nil, s.unavailable
 	}
@@ -50,26 +56,32 @@ func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Con
 // maxProblems bounds what one login logs about rows that cannot be used: `audit` lists them all.
 const maxProblems = 20
 
-func (s *hostSource) eachFile(name string, keep func(line []byte) bool, parse func(hostfiles.File) []policy.Problem) {
-	files, faults := s.files.folder(filepath.Join(s.folder, name+".d"), ".conf", keep)
-	path := filepath.Join(s.folder, name)
-	switch data, err := s.files.file(path, keep); {
-	case err == nil:
-		files = append([]hostfiles.File{{Path: path, Data: data}}, files...)
-	case !errors.Is(err, fs.ErrNotExist):
-		faults = append(faults, err)
-	}
-	for _, fault := range faults {
-		s.logFault(fault)
-		if hostfiles.Unavailable(fault) {
-			s.unavailable = fault
+// eachFile parses the files of rows that count.
+func (s *hostSource) eachFile(name string, parse func(hostfiles.File) []policy.Problem) {
+	var problems []policy.Problem
+	for _, f := range s.hostRows(name, nil) {
+		if f.fault == nil {
+			problems = append(problems, parse(f.File)...)
 		}
 	}
-	var problems []policy.Problem
+	s.logProblems(filepath.Join(s.folder, name), problems)
+}
+
+// hostRows is [reader.hostRows], with the faults logged.
+func (s *hostSource) hostRows(name string, keep func(line []byte) bool) []rowsFile {
+	files := s.files.hostRows(s.folder, name, keep)
+	said := map[string]bool{}
 	for _, f := range files {
-		problems = append(problems, parse(f)...)
+		if f.fault == nil || said[f.fault.Error()] {
+			continue
+		}
+		said[f.fault.Error()] = true
+		s.logFault(f.fault)
+		if hostfiles.Unavailable(f.fault) {
+			s.unavailable = f.fault
+		}
 	}
-	s.logProblems(path, problems)
+	return files
 }
 
 // fileLeftOut is the message about a file that cannot be read or trusted.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"strings"
 	"sync"
 	"time"
 
@@ -101,7 +102,9 @@ func (k *hypotheticalKeys) certificate(h *hypothetical, rows []pktoken.Provider)
 	case pktoken.CommitmentAudience:
 		claims["aud"], withProof = client.Commitment(), true
 	case pktoken.CommitmentGQ:
-		withProof = true
+		if withProof = true; !strings.HasPrefix(row.ClientID, pktoken.GQAudiencePrefix) {
+			claims["aud"] = pktoken.GQAudiencePrefix + row.ClientID // a row with a plain client ID takes all of this kind
+		}
 	case pktoken.CommitmentKeyBinding:
 		typ = "dpop+id_token"
 		jwk, err := publicJWK(&k.user.PublicKey, "ES256")

@@ -95,7 +95,7 @@ func FuzzRecord(f *testing.F) {
 
 // FuzzRecentDecisions: no line of a log breaks the reading of the others.
 func FuzzRecentDecisions(f *testing.F) {
-	const own = `{"time":"2026-11-20T06:26:23.4Z","msg":"login","id":"06ae0e4628fdf711","user":"alice"}`
+	const own = `{"time":"2026-11-20T06:26:23.4Z","msg":"login","id":"06ae0e4628fdf711","decision":"deny","reason":"no-rule","user":"alice"}`
 	f.Add("Nov 20 06:26:23 vm opkssh[7]: " + own + "\n")
 	f.Add("{\n" + own[:40])
 	f.Add(`{"msg":"login","iat":"x"}` + "\n" + strings.Repeat("{", 1000))
@@ -106,10 +106,12 @@ func FuzzRecentDecisions(f *testing.F) {
 			t.Fatalf("%q: expected alice's login as the last, got %v", log, found)
 		}
 		for _, d := range found {
-			if d.Message != "login" {
+			if d.Message != "login" || !isRecordID(d.ID) {
 				t.Fatalf("%q: got %v", log, d)
 			}
-			_ = adviceFor(d)
+			if advice := adviceFor(d); strings.ContainsAny(advice, "$`|<>&\n") {
+				t.Fatalf("%q: got the advice %q", log, advice)
+			}
 		}
 	})
 }

@@ -119,7 +119,7 @@ func keysArguments(name string, o keysOptions) []string {
 func hostCache(dir string, config *policy.Config, timeout time.Duration, warn func(string, ...any)) *idp.Cache {
 	return &idp.Cache{
 		Dir:     dir,
-		Network: idp.Network{Getenv: hostVariable(config)},
+		Network: hostNetwork(config, warn),
 		TTL:     config.KeyCache.TTL, MaxStale: config.KeyCache.MaxStale,
 		MinRefresh: config.KeyCache.MinRefresh, Timeout: max(timeout, config.KeyCache.Timeout),
 		Warn: warn,

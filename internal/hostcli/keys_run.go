@@ -69,6 +69,8 @@ type keysReport struct {
 	File       string     `json:"file,omitempty"`
 	Result     string     `json:"result,omitempty"` // of refresh and import: see there
 	Error      string     `json:"error,omitempty"`
+
+	hint string // what to do about Error, or ""
 }
 
 const (
@@ -221,7 +223,7 @@ func (r *keysRun) refreshOne(ctx context.Context, cache *idp.Cache, issuer strin
 		err = heldErr
 	}
 	if err != nil {
-		report.Result, report.Error = "failed", err.Error()
+		report.Result, report.Error, report.hint = "failed", err.Error(), hintOf(err)
 		return report
 	}
 	report.Result = "refreshed"
@@ -234,6 +236,9 @@ func (r *keysRun) refreshOne(ctx context.Context, cache *idp.Cache, issuer strin
 func (r *keysRun) printResult(report keysReport) error {
 	if report.Error != "" {
 		_, _ = fmt.Fprintln(r.stderr, printable.Text(report.Issuer+": "+report.Error))
+		if report.hint != "" {
+			_, _ = fmt.Fprintln(r.stderr, printable.Text("hint: "+report.hint))
+		}
 		if report.State != keysMissing {
 			_, _ = fmt.Fprintln(r.stderr, printable.Text("hint: what is held stays: "+report.sentence(time.Now())))
 		}

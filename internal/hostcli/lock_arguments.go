@@ -2,16 +2,20 @@ package hostcli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/crypto/ssh"
 
+	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -43,7 +47,15 @@ func (a *lockArguments) locks(identities []string, now time.Time) ([]policy.Lock
 	if err := a.check(); err != nil {
 		return nil, err
 	}
-	before := now.UTC().Truncate(time.Second)
+	for _, texts := range [][]string{identities, a.subjects, a.claims, a.users} {
+		for _, text := range texts {
+			if err := checkNotEscaped(text); err != nil {
+				return nil, err
+			}
+		}
+	}
+	// A token is accepted from a clock that is so far ahead of ours: one from before the lock may say that it is from after it.
+	before := now.Add(skewTolerance).UTC().Truncate(time.Second)
 	if a.before != "" {
 		at, err := time.Parse(time.RFC3339, a.before)
 		if err != nil {
@@ -116,6 +128,24 @@ func (a *lockArguments) check() error {
 		return errors.New("--issuer: expected --sub or --claim beside it")
 	}
 	return nil
+}
+
+// logEscape is how the log writes what is not ASCII, a backslash and a quote.
+var logEscape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\(?:u[0-9a-fA-F]{4}|\\|")`) })
+
+// checkNotEscaped refuses what was taken from the log with its escapes: it is nobody's, and to lock it would look like success.
+func checkNotEscaped(text string) error {
+	if !logEscape().MatchString(text) {
+		return nil
+	}
+	e := &exitError{
+		text: fmt.Sprintf("expected %s without the escapes of the log", quoted(text)), hint: "jq -r .email prints it as it is", code: exitUsage,
+	}
+	var meant string
+	if json.Unmarshal([]byte(`"`+text+`"`), &meant) == nil && meant == printable.Text(meant) {
+		e.hint = "write it as it is: " + meant
+	}
+	return e
 }
 
 func (a *lockArguments) notAnEmail(identity string) error {

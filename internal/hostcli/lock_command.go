@@ -43,7 +43,8 @@ func lockCommand() *cobra.Command {
 config.yml. Comments and everything else in the file stay as they are. What is there already is left alone.
 
 With --until-new-login, a person is kept out until they have logged in anew with their provider: what they have
-on their computers now is worth nothing any more.
+on their computers now is worth nothing any more. A provider's clock may be ahead of this host's, by up to a minute:
+so that nothing from before counts, logins within the next minute do not count either and have to be repeated.
 
 Sessions that are open go on.
 
@@ -57,7 +58,7 @@ Exit status: 0 locked, or locked already; 1 nothing was written; 2 wrong usage.`
 		RunE: func(cmd *cobra.Command, args []string) error { return runLock(cmd, &options, args, false) },
 	}
 	options.register(c)
-	c.Flags().StringVar(&options.whom.before, "before", "", "with --until-new-login: logins until this `TIME`, such as 2026-11-20T09:00:00Z (default now)")
+	c.Flags().StringVar(&options.whom.before, "before", "", "with --until-new-login: logins until this `TIME`, such as 2026-11-20T09:00:00Z (default a minute from now)")
 	return c
 }
 
@@ -115,7 +116,7 @@ func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlo
 func checkIssuers(folder string, locks []policy.Lock) error {
 	var rows []pktoken.Provider
 	source := &hostSource{folder: folder, log: slog.New(slog.DiscardHandler)}
-	source.eachFile("providers", nil, func(f hostfiles.File) []policy.Problem {
+	source.eachFile("providers", func(f hostfiles.File) []policy.Problem {
 		providers, problems := policy.ParseProviders(f.Path, f.Data)
 		rows = append(rows, providers...)
 		return problems
@@ -196,6 +197,9 @@ func (p *lockPlan) remarks() []string {
 		case r.Key != "":
 			remarks = append(remarks, "whoever holds the key can log in at the provider anew, with another key",
 				"hint: to keep out a person, lock their email address or subject")
+		}
+		if r.Result == "locked" && r.lock.Before.After(time.Now()) {
+			remarks = append(remarks, fmt.Sprintf("hint: a login until %s does not count, and has to be repeated", r.Before))
 		}
 	}
 	if p.changed() {

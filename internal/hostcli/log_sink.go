@@ -1,8 +1,10 @@
 package hostcli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -116,26 +118,40 @@ func (s *syslogSink) write(level slog.Level, line []byte) error {
 type fileSink struct {
 	file *os.File
 	err  error // why it is not open
+	torn bool  // it ends in a part of a line, for which a full disk had no room
 }
 
 func openFileSink(path string) *fileSink {
 	if !filepath.IsAbs(path) {
 		return &fileSink{err: fmt.Errorf("expected an absolute path, got %q", path)}
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|openNoFollow, 0o600)
+	const flags = os.O_APPEND | os.O_CREATE | openNoFollow
+	file, err := os.OpenFile(path, os.O_RDWR|flags, 0o600)
+	if errors.Is(err, fs.ErrPermission) { // to be written alone
+		file, err = os.OpenFile(path, os.O_WRONLY|flags, 0o600)
+	}
 	if err != nil {
 		return &fileSink{err: err}
 	}
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
 		_ = file.Close()
 		return &fileSink{err: fmt.Errorf("expected a regular file, got %v", info)}
 	}
-	return &fileSink{file: file}
+	last := []byte{'\n'}
+	if info.Size() > 0 {
+		_, _ = file.ReadAt(last, info.Size()-1)
+	}
+	return &fileSink{file: file, torn: last[0] != '\n'}
 }
 
 func (s *fileSink) write(_ slog.Level, line []byte) error {
 	if s.err != nil {
 		return s.err
+	}
+	if s.torn {
+		line = append([]byte{'\n'}, line...)
+		s.torn = false
 	}
 	_, err := s.file.Write(line)
 	return err

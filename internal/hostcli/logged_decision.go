@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"sync"
 	"time"
 
 	"opkssh/pkg/policy"
@@ -56,6 +58,42 @@ type loggedDecision struct {
 	claims map[string]any // given beside the record, which has no others than those above
 }
 
+// syslogHeader is what a syslog daemon writes in front of a record: the time (RFC 3164 or RFC 3339), the host, and our tag. What another
+// program logs is none, though it may hold a record that somebody has made up: sshd logs each name that a client gives itself.
+var syslogHeader = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(
+		`^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}|[0-9-]{10}T[0-9:.,+Z-]+) \S+ (?:[a-z0-9]+\.[a-z]+ )?` + syslogTag + `(?:\[[0-9]+\])?: *$`)
+})
+
+// reasonForm is that of reason codes.
+var reasonForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z-]{0,63}$`) })
+
+// parseLogged reads a line of a log, and is nil for what is no decision. Whoever may write to the log of the system can make one up:
+// what has another form than ours is none, so that nothing but text reaches a terminal, and no text the advice.
+func parseLogged(line []byte) *loggedDecision {
+	start := bytes.IndexByte(line, '{')
+	if start < 0 || start > 0 && !syslogHeader().Match(line[:start]) {
+		return nil
+	}
+	var d loggedDecision
+	if json.Unmarshal(line[start:], &d) != nil || d.Message != "login" || !isRecordID(d.ID) {
+		return nil
+	}
+	switch {
+	case d.Decision != decisionAllow && d.Decision != decisionDeny,
+		d.Decision == decisionDeny && !reasonForm().MatchString(d.Reason),
+		max(len(d.User), len(d.Issuer), len(d.Subject), len(d.Email), len(d.ProviderRow)) > maxValue,
+		len(d.Detail) > maxText:
+		return nil
+	}
+	return &d
+}
+
+func isRecordID(text string) bool {
+	id, err := hex.DecodeString(text)
+	return err == nil && len(id) == recordIDSize
+}
+
 // explainable says why a record cannot be explained anew, if so.
 func (r *loggedDecision) explainable() error {
 	if r.Issuer == "" {
@@ -86,7 +124,7 @@ func (r *loggedDecision) hypothetical() *hypothetical {
 
 // findLogged finds the decision with the ID: in file if it is named, else where config.yml lets the log go.
 func findLogged(ctx context.Context, id, file string, config *policy.Config) (*loggedDecision, error) {
-	if id, err := hex.DecodeString(id); err != nil || len(id) != recordIDSize {
+	if !isRecordID(id) {
 		return nil, usageError(fmt.Errorf("--log: expected an ID of 16 hex digits, as in the log, got %q", id))
 	}
 	if file == "" && filepath.IsAbs(config.Log.To) {
@@ -167,8 +205,7 @@ func notLogged(id, where string) error {
 	}
 }
 
-// findInLines looks for the decision, which may stand behind what a syslog daemon writes in front of it. A line that is too long is no
-// record.
+// findInLines looks for the decision. A line that is too long is no record.
 func findInLines(id string, log io.Reader) (*loggedDecision, error) {
 	lines := bufio.NewReaderSize(log, maxLogLine)
 	wanted := []byte(`"` + id + `"`)
@@ -179,10 +216,9 @@ func findInLines(id string, log io.Reader) (*loggedDecision, error) {
 			_, tooLong = lines.ReadSlice('\n')
 			err = tooLong
 		}
-		if start := bytes.IndexByte(line, '{'); start >= 0 && bytes.Contains(line, wanted) {
-			var r loggedDecision
-			if json.Unmarshal(line[start:], &r) == nil && r.ID == id && r.Message == "login" {
-				return &r, nil
+		if bytes.Contains(line, wanted) {
+			if r := parseLogged(line); r != nil && r.ID == id {
+				return r, nil
 			}
 		}
 		switch {

@@ -10,12 +10,21 @@ import (
 func TestFindInLines(t *testing.T) {
 	const id = "06ae0e4628fdf711"
 	record := func(user string) string {
-		return `{"time":"2026-11-20T06:26:23.4Z","msg":"login","id":"` + id + `","user":"` + user + `"}`
+		return `{"time":"2026-11-20T06:26:23.4Z","msg":"login","id":"` + id + `","decision":"deny","reason":"no-rule","user":"` + user + `"}`
 	}
 	for name, test := range map[string]struct{ log, user string }{
 		"alone":                       {record("a"), "a"},
 		"the first of two":            {record("a") + "\n" + record("b") + "\n", "a"},
 		"behind a syslog header":      {"Nov 20 06:26:23 vm opkssh[7]: " + record("a") + "\n", "a"},
+		"in the time of rsyslog":      {"2026-11-20T06:26:23.123456+01:00 vm.example.com opkssh[7]: " + record("a") + "\n", "a"},
+		"of BusyBox":                  {"Nov  2 06:26:23 vm authpriv.warn opkssh[7]: " + record("a") + "\n", "a"},
+		"of another program":          {"Nov 20 06:26:23 vm sshd[7]: Invalid user " + record("a") + "\n", ""},
+		"as a name in sshd's log":     {"Nov 20 06:26:23 vm sshd[7]: Invalid user opkssh[7]: " + record("a") + "\n", ""},
+		"without a time":              {"opkssh[7]: " + record("a") + "\n", ""},
+		"an ID that is text":          {strings.Replace(record("a"), id, id+"; x", 1), ""},
+		"a reason that is text":       {strings.Replace(record("a"), "no-rule", "run x | sh", 1), ""},
+		"no decision":                 {strings.Replace(record("a"), "deny", "", 1), ""},
+		"longer than ours":            {record(strings.Repeat("a", maxValue+1)), ""},
 		"behind a line that is long":  {strings.Repeat("x", 3*maxLogLine) + "\n" + record("a") + "\n", "a"},
 		"in a line that is long":      {strings.Repeat("x", 2*maxLogLine) + record("a") + "\n", ""},
 		"exactly as long as it may":   {strings.Repeat("x", maxLogLine-1) + "\n" + record("a"), "a"},
@@ -37,8 +46,8 @@ func TestFindInLines(t *testing.T) {
 
 func FuzzFindInLines(f *testing.F) {
 	const id = "06ae0e4628fdf711"
-	f.Add(`{"msg":"login","id":"` + id + `","user":"a"}`)
-	f.Add("x\n{\n" + `{"msg":"login","id":"` + id + `","iat":"2026-11-20T06:26:23Z","cut":["a"]}` + "\n")
+	f.Add(`{"msg":"login","id":"` + id + `","decision":"allow","user":"a"}`)
+	f.Add("x\n{\n" + `{"msg":"login","id":"` + id + `","decision":"deny","reason":"no-rule","iat":"2026-11-20T06:26:23Z","cut":["a"]}` + "\n")
 	f.Fuzz(func(t *testing.T, log string) {
 		var found *loggedDecision
 		var err error

@@ -92,9 +92,13 @@ func checkNoLink(path string) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular() && !info.IsDir():
-		return fmt.Errorf("%s: expected a regular file or folder, got %s", path, info.Mode().Type())
+		return notRegular(path, info)
 	}
 	return nil
+}
+
+func notRegular(path string, info fs.FileInfo) error {
+	return fmt.Errorf("%s: expected a regular file or folder, got %s", path, info.Mode().Type())
 }
 
 func readUntrustedFolder(folder, suffix string) (files []hostfiles.File, faults []error) {

@@ -3,7 +3,6 @@ package hostcli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,8 +25,10 @@ const (
 var syslogFiles = []string{"/var/log/auth.log", "/var/log/secure"}
 
 // recentDecisions are the last decisions in the log, the latest first: for one user, or for all if user is "". Where says where they were
-// looked for.
-func recentDecisions(ctx context.Context, file, user string, config *policy.Config) (decisions []loggedDecision, where string, err error) {
+// looked for. The journal knows who wrote a line: if writers is not nil, those of other user IDs do not count.
+func recentDecisions(
+	ctx context.Context, file, user string, writers []uint32, config *policy.Config,
+) (decisions []loggedDecision, where string, err error) {
 	if file == "" && filepath.IsAbs(config.Log.To) {
 		file = config.Log.To
 	}
@@ -44,7 +45,11 @@ func recentDecisions(ctx context.Context, file, user string, config *policy.Conf
 	} else {
 		where = "the journal (journalctl -t " + syslogTag + ")"
 		var stdout, stderr string
-		stdout, stderr, err = runHostProgram(ctx, program, "--no-pager", "--quiet", "--output=cat", "--identifier="+syslogTag, "--lines="+maxJournalLines)
+		args := []string{"--no-pager", "--quiet", "--output=cat", "--identifier=" + syslogTag, "--lines=" + maxJournalLines}
+		for _, uid := range writers {
+			args = append(args, fmt.Sprintf("_UID=%d", uid))
+		}
+		stdout, stderr, err = runHostProgram(ctx, program, args...)
 		if data = []byte(stdout); err != nil {
 			err = fmt.Errorf("%s: %w: %s", program, err, strings.Join(strings.Fields(stderr), " "))
 		}
@@ -58,13 +63,9 @@ func recentDecisions(ctx context.Context, file, user string, config *policy.Conf
 // decisionsIn are the decisions in a log's text, the latest first: for one user, or for all.
 func decisionsIn(data []byte, user string) (decisions []loggedDecision) {
 	for line := range bytes.Lines(data) {
-		// A syslog daemon writes something in front.
-		start := bytes.IndexByte(line, '{')
-		var d loggedDecision
-		if start < 0 || json.Unmarshal(line[start:], &d) != nil || d.Message != "login" || user != "" && d.User != user {
-			continue
+		if d := parseLogged(line); d != nil && (user == "" || d.User == user) {
+			decisions = append(decisions, *d)
 		}
-		decisions = append(decisions, d)
 	}
 	slices.Reverse(decisions)
 	return decisions
@@ -97,6 +98,7 @@ var denialAdvice = map[string]string{
 	"no-rule":                "verifier explain --log %s says which rule came close; verifier add lets the person in",
 	"email-not-verified":     "the person verifies the email at the provider, or the rule names the sub",
 	"rule-expired":           "extend the rule's expiry-time, or remove the rule",
+	"rule-untrusted":         "the record's detail names the file, and what mends it: look through the file first, others may have written it",
 	"denied-user":            "verifier locks shows the entry; verifier unlock --user takes it back",
 	"denied-email":           "verifier locks shows the entry; verifier unlock takes it back",
 	"denied-subject":         "verifier locks shows the entry; verifier unlock --sub takes it back",

@@ -96,7 +96,7 @@ func (f ruleFile) read() ([]byte, error) {
 func ruleFiles(configDir string, log *findings) []hostfiles.File {
 	var files []hostfiles.File
 	source := &hostSource{folder: configDir, log: log.logger()}
-	source.eachFile("auth_id", nil, func(f hostfiles.File) []policy.Problem {
+	source.eachFile("auth_id", func(f hostfiles.File) []policy.Problem {
 		files = append(files, f)
 		return nil
 	})

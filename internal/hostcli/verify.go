@@ -149,7 +149,7 @@ func runVerify(ctx context.Context, options verifyOptions, arguments *verifyArgu
 	}
 	cache := &idp.Cache{
 		Dir:     options.cacheDir,
-		Network: idp.Network{Getenv: hostVariable(config)},
+		Network: hostNetwork(config, log.Warn),
 		TTL:     config.KeyCache.TTL, MaxStale: config.KeyCache.MaxStale,
 		MinRefresh: config.KeyCache.MinRefresh, Timeout: config.KeyCache.Timeout,
 		Warn: log.Warn,
@@ -203,14 +203,4 @@ func parseKey(arguments *verifyArguments) (ssh.PublicKey, error) {
 		return nil, fmt.Errorf("expected a key of type %+q, got %+q", arguments.keyType, key.Type())
 	}
 	return key, nil
-}
-
-// hostVariable looks in config.yml's env_vars first: sshd starts us with next to no environment.
-func hostVariable(config *policy.Config) func(string) string {
-	return func(name string) string {
-		if value, ok := config.EnvVars[name]; ok {
-			return value
-		}
-		return os.Getenv(name)
-	}
 }

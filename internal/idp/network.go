@@ -10,8 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +30,8 @@ type Network struct {
 	// the last two are trusted beside the others. nil finds none of them set. There is no use for HTTP_PROXY: plain http is
 	// for loopback hosts, which are never reached through a proxy.
 	Getenv func(name string) string
+	// Certificates reads the files of SSL_CERT_FILE and SSL_CERT_DIR. nil reads them whoever could have written them.
+	Certificates CertificateFiles
 	// Roots are trusted instead of the system's root certificates.
 	Roots *x509.CertPool
 
@@ -55,7 +55,7 @@ func (n Network) Client(issuer string) (*http.Client, error) {
 	}
 	roots, err := n.rootCertificates()
 	if err != nil {
-		return nil, &Error{Reason: ReasonProxy, Err: err}
+		return nil, err
 	}
 	proxyFor, err := n.proxyFor()
 	if err != nil {
@@ -106,48 +106,6 @@ func (n Network) variable(name string) string {
 		return v
 	}
 	return n.Getenv(strings.ToLower(name))
-}
-
-// rootCertificates is nil for the system's own. A file that is named and cannot be used is an error: whoever named it needs it.
-func (n Network) rootCertificates() (*x509.CertPool, error) {
-	if n.Getenv == nil {
-		return n.Roots, nil
-	}
-	file, folders := n.Getenv("SSL_CERT_FILE"), n.Getenv("SSL_CERT_DIR")
-	if file == "" && folders == "" {
-		return n.Roots, nil
-	}
-	pool := n.Roots
-	if pool == nil {
-		var err error
-		if pool, err = x509.SystemCertPool(); err != nil {
-			return nil, err
-		}
-	} else {
-		pool = pool.Clone()
-	}
-	if file != "" {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("SSL_CERT_FILE: %w", err)
-		}
-		if !pool.AppendCertsFromPEM(data) {
-			return nil, fmt.Errorf("SSL_CERT_FILE: no certificate in %s", file)
-		}
-	}
-	for _, folder := range filepath.SplitList(folders) {
-		entries, err := os.ReadDir(folder)
-		if err != nil {
-			return nil, fmt.Errorf("SSL_CERT_DIR: %w", err)
-		}
-		for _, entry := range entries {
-			// Such folders also hold subfolders, dangling links and notes.
-			if data, err := os.ReadFile(filepath.Join(folder, entry.Name())); err == nil {
-				pool.AppendCertsFromPEM(data)
-			}
-		}
-	}
-	return pool, nil
 }
 
 func checkRedirect(r *http.Request, via []*http.Request) error {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"errors"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -259,6 +261,84 @@ func TestCertificates(t *testing.T) {
 	c := op.newCache("", newClock())
 	c.Network.Getenv = environment(map[string]string{"SSL_CERT_FILE": file})
 	wantKey(t, c, op.issuer, "one", true)
+}
+
+// filesByName are certificate files that are nowhere on a disk.
+type filesByName map[string][]byte
+
+func (f filesByName) File(path string) ([]byte, error) {
+	data, ok := f[path]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return data, nil
+}
+
+func (f filesByName) Folder(path string) (files [][]byte, err error) {
+	data, err := f.File(path + "/file")
+	return [][]byte{data}, err
+}
+
+// TestCertificatesOfAReader: what a reader does not give is not looked for on the disk.
+func TestCertificatesOfAReader(t *testing.T) {
+	op := newProvider(t)
+	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: op.Certificate().Raw})
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, encoded, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		variable, value string
+		want            idp.Reason
+	}{
+		{"SSL_CERT_FILE", "/our/file", ""},
+		{"SSL_CERT_DIR", "/our", ""},
+		{"SSL_CERT_FILE", file, idp.ReasonProxy},
+		{"SSL_CERT_DIR", filepath.Dir(file), idp.ReasonProxy},
+	} {
+		network := idp.Network{
+			Getenv:       environment(map[string]string{test.variable: test.value}),
+			Certificates: filesByName{"/our/file": encoded},
+		}
+		c := op.newCache("", newClock())
+		c.Network = network
+		_, err := c.Keys(context.Background(), op.issuer, nil)
+		checked := network.CheckCertificates()
+		if test.want != "" {
+			wantReason(t, err, test.want)
+			wantReason(t, checked, test.want)
+		} else if err != nil || checked != nil {
+			t.Errorf("%s=%s: %v, %v", test.variable, test.value, err, checked)
+		}
+	}
+}
+
+// TestLargeCertificateFiles: for a person's own, too.
+func TestLargeCertificateFiles(t *testing.T) {
+	folder := t.TempDir()
+	for name, size := range map[string]int64{"a": idp.MaxCertificates - 1, "b": 1, "large": idp.MaxCertificates + 1} {
+		file, err := os.Create(filepath.Join(folder, name))
+		if err == nil {
+			err = errors.Join(file.Truncate(size), file.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := idp.Network{Getenv: environment(map[string]string{"SSL_CERT_FILE": filepath.Join(folder, "large")})}
+	if err := file.CheckCertificates(); err == nil || !strings.Contains(err.Error(), "at most 4 MiB") {
+		t.Errorf("a file: %v", err)
+	}
+	all := idp.Network{Getenv: environment(map[string]string{"SSL_CERT_DIR": folder})}
+	if err := all.CheckCertificates(); err != nil {
+		t.Errorf("a folder with one that is too large: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "c"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := all.CheckCertificates(); err == nil || !strings.Contains(err.Error(), "at most 4 MiB") {
+		t.Errorf("a folder: %v", err)
+	}
 }
 
 func TestOldTLS(t *testing.T) {

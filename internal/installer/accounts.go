@@ -74,7 +74,7 @@ func (p *Plan) planAccount() (account, error) {
 		line := fmt.Sprintf("%s:x:%d:", policies.UserName, id)
 		p.after.set(entry{Kind: madeGroup, Path: policies.UserName, Value: line})
 		p.add("create", "group "+policies.UserName, "who may read the rules", func() (func() error, error) {
-			return p.host.addEntries([]accountLine{{groupFile, line}, {gshadowFile, policies.UserName + ":!*::"}})
+			return p.host.addEntries([]accountLine{{gshadowFile, policies.UserName + ":!*::"}, {groupFile, line}})
 		})
 	}
 	shell := p.host.firstOf("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
@@ -86,7 +86,7 @@ func (p *Plan) planAccount() (account, error) {
 	shadow := fmt.Sprintf("%s:!*:%d::::::", policies.UserName, time.Now().Unix()/(24*60*60))
 	p.after.set(entry{Kind: madeUser, Path: policies.UserName, Value: line})
 	p.add("create", "user "+policies.UserName, "sshd runs the verifier as a user without rights", func() (func() error, error) {
-		return p.host.addEntries([]accountLine{{passwdFile, line}, {shadowFile, shadow}})
+		return p.host.addEntries([]accountLine{{shadowFile, shadow}, {passwdFile, line}})
 	})
 	return a, nil
 }
@@ -127,17 +127,24 @@ func (p *Plan) planRemoveAccount(e entry) error {
 // accountLine is a line to add to a file of accounts.
 type accountLine struct{ file, line string }
 
+func (l accountLine) isShadow() bool { return l.file == shadowFile || l.file == gshadowFile }
+
+// addEntries adds lines in their order: that of passwd or group last, which makes the account. sudo refuses a user who is in passwd alone.
 func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
 	return h.editAccounts(func() (undos []func() error, err error) {
 		for _, l := range lines {
 			undo, err := h.editFile(l.file, func(old []byte) ([]byte, error) {
 				name, _, _ := strings.Cut(l.line, ":")
+				if l.isShadow() {
+					// One without its account is left of a crash, or of somebody whose password must not become this one's.
+					return withLine(withoutLines(old, name), l.line), nil
+				}
 				if _, found := findLine(old, name); found {
 					return nil, fmt.Errorf("%s is there by now", name)
 				}
 				return withLine(old, l.line), nil
 			})
-			if errors.Is(err, fs.ErrNotExist) && (l.file == shadowFile || l.file == gshadowFile) {
+			if errors.Is(err, fs.ErrNotExist) && l.isShadow() {
 				continue
 			}
 			if err != nil {

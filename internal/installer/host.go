@@ -115,24 +115,28 @@ func (h *host) firstOf(names ...string) string {
 	return ""
 }
 
-// makeFolder makes one folder, whatever the umask. Its parent has to be there.
+// makeFolder makes one folder, whatever the umask. Its parent has to be there. It gets its name last, so that a crash leaves none that is
+// not as it should be.
 func (h *host) makeFolder(name string, o owner) (undo func() error, err error) {
 	path, err := h.path(name)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(path, 0o700); err != nil {
+	made, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
 		return nil, err
 	}
-	undo = func() error { return os.Remove(path) }
-	err = os.Lchown(path, o.uid, o.gid)
+	err = os.Lchown(made, o.uid, o.gid)
 	if err == nil {
-		err = os.Chmod(path, o.mode)
+		err = os.Chmod(made, o.mode)
+	}
+	if err == nil {
+		err = os.Rename(made, path) // not over a folder that is there
 	}
 	if err != nil {
-		return nil, errors.Join(err, undo())
+		return nil, errors.Join(err, os.Remove(made))
 	}
-	return undo, nil
+	return func() error { return os.Remove(path) }, nil
 }
 
 // removeEmptyFolder says whether a folder is gone: one with something in it stays.

@@ -16,12 +16,19 @@ const fileSuffix = ".json"
 
 func (s *Store) file(name string) string { return filepath.Join(s.Folder, name+fileSuffix) }
 
+// newSuffix ends the name of a file that is being written. What a crash leaves under it, the next writing or Delete removes.
+const newSuffix = ".new"
+
 // writeFile replaces the file by rename, so that a crash leaves the old entry or the new one.
 func (s *Store) writeFile(name string, data []byte) (err error) {
 	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(s.Folder, name+".*.new") // mode 0600
+	path := s.file(name)
+	if err := removeFile(path + newSuffix); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -37,7 +44,7 @@ func (s *Store) writeFile(name string, data []byte) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return os.Rename(file.Name(), s.file(name))
+	return os.Rename(file.Name(), path)
 }
 
 // readFile takes no file that others could have read or written.
@@ -58,6 +65,12 @@ func readFile(name string) ([]byte, error) {
 	}
 	defer func() { _ = file.Close() }()
 	return io.ReadAll(io.LimitReader(file, maxFile))
+}
+
+// removeFiles removes an account's entry, and what a crash has left of a newer one.
+func (s *Store) removeFiles(name string) error {
+	path := s.file(name)
+	return errors.Join(removeFile(path), removeFile(path+newSuffix))
 }
 
 func removeFile(name string) error {

@@ -83,8 +83,8 @@ func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error
 	return unlock, err
 }
 
-// Put keeps an entry in the place of an older one. A keychain that does not take it, because it is locked, or the entry too
-// large for it, is why it goes to a file: trouble says so, and is nil without a keychain too.
+// Put keeps an entry in the place of an older one. The caller has the account's lock. A keychain that does not take it, because it
+// is locked, or the entry too large for it, is why it goes to a file: trouble says so, and is nil without a keychain too.
 func (s *Store) Put(a Account, e Entry) (place Place, trouble, err error) {
 	data, err := json.Marshal(e) //nolint:gosec // a keychain is for secrets
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *Store) Put(a Account, e Entry) (place Place, trouble, err error) {
 	if s.System != nil {
 		if trouble = s.System.Set(a.name(), string(data)); trouble == nil {
 			// An older one in a file would not be the newest any more.
-			return InKeychain, nil, removeFile(s.file(a.name()))
+			return InKeychain, nil, s.removeFiles(a.name())
 		}
 	}
 	if err := s.writeFile(a.name(), data); err != nil {
@@ -203,7 +203,7 @@ func (s *Store) deleteLocked(ctx context.Context, name string, unused func() boo
 func (s *Store) delete(name string) error {
 	_, err := os.Lstat(s.file(name))
 	found := err == nil
-	err = removeFile(s.file(name))
+	err = s.removeFiles(name)
 	if s.System != nil {
 		deleted := s.System.Delete(name)
 		found = found || deleted == nil

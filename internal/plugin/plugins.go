@@ -2,7 +2,6 @@
 package plugin
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +35,8 @@ type SSHD struct {
 // plugin of mode allow may allow, and if none does, denied stays. Then every plugin of mode require must allow. Plugins are
 // asked in the order of their files' names. Errors other than denied are [*policy.Denied].
 //
-// A file that cannot be used counts as a plugin of mode allow that does not allow, unless it may be of mode require: where
-// nobody knows what it says, because it cannot be read or trusted, or where it holds that word. Then it denies.
+// A file that cannot be used denies, unless it is surely not of mode require (see [policy.MayRequirePlugin]): it counts as a plugin
+// of mode allow that does not allow then. Of one that cannot be read or trusted nobody knows.
 func (p *Plugins) Judge(
 	ctx context.Context, v *pktoken.Verified, r policy.Request, decision *policy.Decision, denied error,
 ) (*policy.Decision, error) {
@@ -101,7 +100,7 @@ func (p *Plugins) parse(files []hostfiles.File, faults []error) *parsed {
 		switch {
 		case err != nil:
 			p.Log.Warn("plugin cannot be used", "file", f.Path, "detail", err.Error())
-			if bytes.Contains(bytes.ToLower(f.Data), []byte("require")) {
+			if policy.MayRequirePlugin(f.Data) {
 				unusable(f.Path, err)
 			}
 		case plugin.Require:

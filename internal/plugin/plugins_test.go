@@ -343,8 +343,8 @@ func wantRefused(t *testing.T, plugin string, decision *policy.Decision, err err
 	}
 }
 
-// TestModes: a0 … say no and a1 … yes with mode allow, r0 … and r1 … with mode require; bad is a broken file, bad-require one that
-// may be required, and fault one that cannot be read.
+// TestModes: a0 … say no and a1 … yes with mode allow, r0 … and r1 … with mode require; bad is a broken file, bad-x one that
+// says that its mode is x, and fault one that cannot be read.
 func TestModes(t *testing.T) {
 	tests := []struct {
 		plugins string // in the order of their files
@@ -382,7 +382,10 @@ func TestModes(t *testing.T) {
 		{"bad-require", true, "plugin-required "},
 		{"bad-require", false, "no-rule"},
 		{"bad-require a1 r1", false, "plugin-required "},
-		{"bad-REQUIRE", true, "plugin-required "},
+		{"bad-reqiure", true, "plugin-required "},
+		{"bad-must a1", false, "plugin-required "},
+		{"bad-allow", true, "rule"},
+		{"bad-allow a1", false, "a1"},
 		{"fault", true, "plugin-required "},
 		{"fault a1", false, "plugin-required "},
 		{"fault", false, "no-rule"},
@@ -395,8 +398,10 @@ func TestModes(t *testing.T) {
 				switch {
 				case name == "fault":
 					f.faults = append(f.faults, &hostfiles.Fault{Path: "policy.d/fault.yml", Detail: "mode"})
-				case strings.HasPrefix(name, "bad"):
-					f.file(name+".yml", "name: p\ncommand: /bin/true\nunknown: "+strings.TrimPrefix(name, "bad")+"\n")
+				case name == "bad":
+					f.file(name+".yml", "name: p\ncommand: true\n")
+				case strings.HasPrefix(name, "bad-"):
+					f.file(name+".yml", "name: p\ncommand: /bin/true\nmode: "+strings.TrimPrefix(name, "bad-")+"\nunknown: x\n")
 				default:
 					mode := map[byte]string{'a': "allow", 'r': "require"}[name[0]]
 					f.add(t, name, mode, map[byte]string{'0': "echo deny; exit 1", '1': "echo allow"}[name[1]])

@@ -160,9 +160,9 @@ func (t *configText) lineOf(at int) int {
 func isBlankText(text []byte) bool { return len(bytes.Trim(text, " \t")) == 0 }
 
 // find gives the key and value of a member of the file, or nil.
-func find(root *yaml.Node, member LockKind) (key, value *yaml.Node) {
+func find(root *yaml.Node, member string) (key, value *yaml.Node) {
 	for i := 0; root != nil && i+1 < len(root.Content); i += 2 {
-		if root.Content[i].Value == string(member) {
+		if root.Content[i].Value == member {
 			return root.Content[i], root.Content[i+1]
 		}
 	}

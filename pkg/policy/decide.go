@@ -27,14 +27,15 @@ type Request struct {
 // Decision allows a login.
 type Decision struct {
 	Rule     Rule     // the rule that decided; its File and Line say where it stands
-	Options  []Option // for the authorized_keys line, or for the embedded server to enforce
+	Options  []Option // for the authorized_keys line, or for the embedded server to enforce: the rule's, without expiry-time
 	Warnings []string // for the log, on one line of printable ASCII each
 	Plugin   string   // the name of the plugin that allowed where no rule did; Rule has no more than its File and Line then
 }
 
 // Decide says whether the person behind v may log in as r.User. Deny entries are looked at first and win over every rule. Then
 // the first rule that fits decides, those of the system before those of the home folder, and its options alone apply: a rule
-// with options must stand before a wider one. A rule whose expiry-time has passed does not fit. Every error is a [*Denied].
+// with options must stand before a wider one. A rule whose expiry-time has passed does not fit, and where one would decide whose file is
+// not to be trusted, nobody is let in. Every error is a [*Denied].
 func (p *Policy) Decide(v *pktoken.Verified, r Request) (*Decision, error) {
 	if v == nil || v.Issuer() == "" {
 		return nil, &Denied{Reason: ReasonNotVerified, Detail: "there is no verified token"}
@@ -45,14 +46,24 @@ func (p *Policy) Decide(v *pktoken.Verified, r Request) (*Decision, error) {
 	}
 	var nearest Step
 	for step := range p.steps(v, r) {
-		if step.Outcome == Fits {
-			return &Decision{Rule: step.Rule, Options: slices.Clone(step.Rule.Options), Warnings: append(warnings(v, step.Rule), c.blindSpots(v)...)}, nil
+		switch step.Outcome {
+		case Fits:
+			return &Decision{Rule: step.Rule, Options: openOptions(step.Rule.Options), Warnings: append(warnings(v, step.Rule), c.blindSpots(v)...)}, nil
+		case RuleUntrusted:
+			return nil, step.denied(v, r)
 		}
 		if step.Outcome > nearest.Outcome {
 			nearest = step
 		}
 	}
 	return nil, nearest.denied(v, r)
+}
+
+// openOptions are those that are still to be enforced. An expiry-time has been: it says until when a login may begin, and ends no
+// session. sshd would have nothing to add but other readings: before OpenSSH 9.1 it does not know the Z, and passes over the whole
+// line for it; without one it goes by its own time zone, and by standard time in summer.
+func openOptions(options []Option) []Option {
+	return slices.DeleteFunc(slices.Clone(options), func(o Option) bool { return o.Name == expiryTime })
 }
 
 func (p *Policy) config() *Config {

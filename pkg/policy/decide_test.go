@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -337,6 +338,74 @@ func TestFirstFittingRuleDecides(t *testing.T) {
 	for i, s := range steps {
 		if s.Outcome != want[i] {
 			t.Errorf("step %d: expected %s, got %s", i, want[i], s.Outcome)
+		}
+	}
+}
+
+// TestExpiryTimeIsEnforced: it is no option that anybody else has to look at.
+func TestExpiryTimeIsEnforced(t *testing.T) {
+	v := pktokentest.NewIssuer(t, op, "ES256").Verified(t, pktokentest.UserKey(t), claims())
+	for options, want := range map[string]string{
+		`expiry-time="20301231Z"`:                        "",
+		`expiry-time="20301231"`:                         "",
+		`no-pty,EXPIRY-TIME="203012311200Z",command="a"`: `no-pty,command="a"`,
+	} {
+		p := policy.Policy{System: rulesOf(t, "root alice@example.com "+op+" "+options)}
+		d, err := p.Decide(v, policy.Request{User: "root", Now: time.Date(2030, 12, 30, 0, 0, 0, 0, time.UTC)})
+		if err != nil || policy.FormatOptions(d.Options) != want || len(d.Rule.Options) != len(d.Options)+1 {
+			t.Errorf("%s: expected %q, got %+v, %v", options, want, d, err)
+		}
+	}
+}
+
+// TestRuleUntrusted: a rule whose file is not to be trusted lets nobody in, and takes nobody's place; a file that cannot be read might
+// hold a rule for anybody.
+func TestRuleUntrusted(t *testing.T) {
+	v := pktokentest.NewIssuer(t, op, "ES256").Verified(t, pktokentest.UserKey(t), claims())
+	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	const trusted, limited = "root oidc-match-end:email:@example.com " + op, "root alice@example.com " + op + " no-pty"
+	doubtful := func(row string) []policy.Rule {
+		rules := rulesOf(t, row)
+		rules[0].File, rules[0].Line, rules[0].Doubt = "doubtful", 7, "mode: x\x1b\n\u202e"
+		return rules
+	}
+	unread := []policy.Rule{{File: "unread", Doubt: "access"}}
+	for name, test := range map[string]struct {
+		rules [][]policy.Rule
+		home  []policy.Rule
+		want  policy.Reason
+		file  string
+	}{
+		"in front":              {[][]policy.Rule{doubtful(limited), rulesOf(t, trusted)}, nil, policy.ReasonRuleUntrusted, "doubtful"},
+		"alone":                 {[][]policy.Rule{doubtful(limited)}, nil, policy.ReasonRuleUntrusted, "doubtful"},
+		"in front of home":      {[][]policy.Rule{doubtful(limited)}, rulesOf(t, trusted), policy.ReasonRuleUntrusted, "doubtful"},
+		"behind":                {[][]policy.Rule{rulesOf(t, trusted), doubtful(limited)}, nil, "", "auth_id"},
+		"for somebody else":     {[][]policy.Rule{doubtful("root bob@example.com " + op), rulesOf(t, trusted)}, nil, "", "auth_id"},
+		"for another user":      {[][]policy.Rule{doubtful("bob alice@example.com " + op), rulesOf(t, trusted)}, nil, "", "auth_id"},
+		"of another issuer":     {[][]policy.Rule{doubtful("root alice@example.com https://gitlab.com"), rulesOf(t, trusted)}, nil, "", "auth_id"},
+		"whose time is over":    {[][]policy.Rule{doubtful(limited + `,expiry-time="20200101"`), rulesOf(t, trusted)}, nil, "", "auth_id"},
+		"for nobody here":       {[][]policy.Rule{doubtful("root bob@example.com " + op)}, nil, policy.ReasonNoRule, "doubtful"},
+		"unread, in front":      {[][]policy.Rule{unread, rulesOf(t, trusted)}, nil, policy.ReasonRuleUntrusted, "unread"},
+		"unread, behind":        {[][]policy.Rule{rulesOf(t, trusted), unread}, nil, "", "auth_id"},
+		"unread, for strangers": {[][]policy.Rule{unread}, nil, policy.ReasonRuleUntrusted, "unread"},
+	} {
+		p := policy.Policy{System: slices.Concat(test.rules...), Home: test.home}
+		request := policy.Request{User: "root", Now: now}
+		d, err := p.Decide(v, request)
+		if got := reasonOf(t, d, err); got != test.want {
+			t.Errorf("%s: expected reason %q, got %v", name, test.want, err)
+			continue
+		}
+		var denied *policy.Denied
+		switch {
+		case err == nil && d.Rule.File != test.file:
+			t.Errorf("%s: expected the rule of %s, got %+v", name, test.file, d)
+		case errors.As(err, &denied) && (denied.File != test.file || !isPrintableASCII(err.Error())):
+			t.Errorf("%s: expected that it names %s, got %q", name, test.file, err)
+		}
+		first := slices.IndexFunc(p.Explain(v, request), func(s policy.Step) bool { return s.Outcome >= policy.RuleUntrusted })
+		if test.want != policy.ReasonNoRule && p.Explain(v, request)[first].Rule.File != test.file {
+			t.Errorf("%s: expected that the first step that decides is of %s", name, test.file)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -28,6 +29,8 @@ const (
 	ReasonEmailNotVerified Reason = "email-not-verified"
 	// ReasonRuleExpired: a rule fits, but its expiry-time has passed.
 	ReasonRuleExpired Reason = "rule-expired"
+	// ReasonRuleUntrusted: a rule fits that would decide, or there may be one, in a file that is not to be trusted: see [Rule].
+	ReasonRuleUntrusted Reason = "rule-untrusted"
 	// ReasonNoRule: no rule fits.
 	ReasonNoRule Reason = "no-rule"
 	// ReasonPluginRequired: a plugin whose consent is required did not give it, see [Plugin]. Decide runs no plugin itself.
@@ -50,11 +53,11 @@ func (d *Denied) Error() string {
 	var b strings.Builder
 	switch {
 	case d.File != "" && d.Line > 0:
-		fmt.Fprintf(&b, "%s:%d: ", d.File, d.Line)
+		fmt.Fprintf(&b, "%s:%d: ", asciiLine(d.File), d.Line)
 	case d.File != "":
-		fmt.Fprintf(&b, "%s: ", d.File)
+		fmt.Fprintf(&b, "%s: ", asciiLine(d.File))
 	}
-	fmt.Fprintf(&b, "%s: %s", d.Reason, d.Detail)
+	fmt.Fprintf(&b, "%s: %s", d.Reason, asciiLine(d.Detail))
 	switch {
 	case d.Expected != "" && d.Got != "":
 		fmt.Fprintf(&b, ": expected %s, got %s", quoteShort(d.Expected), quoteShort(d.Got))
@@ -64,6 +67,15 @@ func (d *Denied) Error() string {
 		fmt.Fprintf(&b, ": got %s", quoteShort(d.Got))
 	}
 	return b.String()
+}
+
+// asciiLine leaves what is printable as it is. In a folder that others can write to, they chose the names of the files.
+func asciiLine(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return s
+	}
+	quoted := strconv.QuoteToASCII(s)
+	return quoted[1 : len(quoted)-1]
 }
 
 // quoteShort keeps hostile values from filling a log.

@@ -207,6 +207,8 @@ func TestLockCheck(t *testing.T) {
 		{Kind: policy.LockEntry, Entry: policy.DenyEntry{Claim: "a"}},
 		{Kind: policy.LockEntry, Entry: policy.DenyEntry{Claim: "a", Value: "x\u2028"}},
 		{Kind: policy.LockEntry, Entry: policy.DenyEntry{Key: "SHA256:x"}},
+		{Kind: policy.LockEmail, Name: `j\u00fcrgen@example.com`},
+		{Kind: policy.LockUntilNewLogin, Name: `j\u00fcrgen@example.com`, Before: revoked.Before},
 		{Kind: policy.LockUntilNewLogin, Name: "mallory@example.com"},
 		{Kind: policy.LockUntilNewLogin, Before: revoked.Before},
 		{Kind: policy.LockUntilNewLogin, Name: "mallory@example.com", Before: revoked.Before.Add(time.Nanosecond)},
@@ -222,7 +224,7 @@ func TestLockCheck(t *testing.T) {
 
 // TestLockIsQuoted: what would mean something else in YAML is still one name.
 func TestLockIsQuoted(t *testing.T) {
-	for _, name := range []string{"a@b.c]", "a@b.c#x", "#a@b.c", "&a@b.c", "!a@b.c", "-@b.c", "'a@b.c", `"\@b.c`, "a:@b.c", "{a}@b.c", "ä@b.c", "a\u202eb@b.c"} {
+	for _, name := range []string{"a@b.c]", "a@b.c#x", "#a@b.c", "&a@b.c", "!a@b.c", "-@b.c", "'a@b.c", `"@b.c`, "a:@b.c", "{a}@b.c", "ä@b.c", "a\u202eb@b.c"} {
 		lock := policy.Lock{Kind: policy.LockEmail, Name: name}
 		for _, data := range []string{"", "deny_emails: [x@y.z]\n", "deny_emails:\n- x@y.z\n"} {
 			got, err := policy.AddLock("config.yml", []byte(data), lock)

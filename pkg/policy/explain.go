@@ -16,10 +16,11 @@ const (
 	OtherIdentity                   // for the user and issuer, but for somebody else
 	RuleExpired                     // for the person, but its expiry-time has passed
 	EmailNotVerified                // for the person, but the provider does not vouch for the email
+	RuleUntrusted                   // for the person, perhaps, but its file is not to be trusted
 	Fits                            // the rule lets the person in
 )
 
-var outcomeNames = []string{"other-user", "other-issuer", "other-identity", "rule-expired", "email-not-verified", "fits"}
+var outcomeNames = []string{"other-user", "other-issuer", "other-identity", "rule-expired", "email-not-verified", "rule-untrusted", "fits"}
 
 // String gives a name for logs and JSON.
 func (o Outcome) String() string {
@@ -35,8 +36,9 @@ type Step struct {
 	Outcome Outcome
 }
 
-// Explain gives every rule in the order in which [Policy.Decide] looks at them, with how far it came. The first that fits is
-// the one that decides, unless Decide denies before it looks at any rule. It gives nothing for a token that is not verified.
+// Explain gives every rule in the order in which [Policy.Decide] looks at them, with how far it came. The first that fits, or has the
+// outcome RuleUntrusted, is the one that decides, unless Decide denies before it looks at any rule. It gives nothing for a token that is
+// not verified.
 func (p *Policy) Explain(v *pktoken.Verified, r Request) []Step {
 	if v == nil || v.Issuer() == "" {
 		return nil
@@ -63,6 +65,8 @@ func (p *Policy) steps(v *pktoken.Verified, r Request) iter.Seq[Step] {
 
 func (rule Rule) outcome(v *pktoken.Verified, r Request, requireVerified bool) Outcome {
 	switch {
+	case rule.isUnknown():
+		return RuleUntrusted
 	case rule.Principal == "" || rule.Principal != r.User:
 		return OtherUser
 	case rule.Issuer != v.Issuer():
@@ -73,9 +77,14 @@ func (rule Rule) outcome(v *pktoken.Verified, r Request, requireVerified bool) O
 		return RuleExpired
 	case requireVerified && rule.Identity.restsOnEmail() && !v.EmailVerified():
 		return EmailNotVerified
+	case rule.Doubt != "":
+		return RuleUntrusted
 	}
 	return Fits
 }
+
+// isUnknown is whether the rule stands for a file that cannot be read.
+func (rule Rule) isUnknown() bool { return rule.Principal == "" && rule.Doubt != "" }
 
 // denied is the refusal when this was the nearest rule.
 func (s Step) denied(v *pktoken.Verified, r Request) *Denied {
@@ -90,6 +99,11 @@ func (s Step) denied(v *pktoken.Verified, r Request) *Denied {
 	case EmailNotVerified:
 		d.Reason, d.Detail = ReasonEmailNotVerified, "require_email_verified is set, and the provider does not say it of the email"
 		d.Got = v.Email()
+	case RuleUntrusted:
+		d.Reason, d.Detail = ReasonRuleUntrusted, "the rule comes first, and its file is not to be trusted: "+s.Rule.Doubt
+		if s.Rule.isUnknown() {
+			d.Detail = "nobody knows whether a rule in the file comes first: " + s.Rule.Doubt
+		}
 	default:
 		return &Denied{Reason: ReasonNoRule, Detail: "no rule for the user", Got: r.User}
 	}

@@ -10,7 +10,7 @@ import (
 
 // insert adds a lock that has no entry yet.
 func (t *configText) insert(root *yaml.Node, lock Lock) ([]splice, error) {
-	key, value := find(root, lock.Kind)
+	key, value := find(root, string(lock.Kind))
 	switch {
 	case key == nil && root != nil && root.Style&yaml.FlowStyle != 0:
 		return t.insertFlow(root, lock.member())
@@ -123,7 +123,7 @@ func (t *configText) newlineAt(at int) string {
 
 // replaceTime writes a later time for somebody in revoked_before.
 func (t *configText) replaceTime(root *yaml.Node, lock Lock) ([]splice, error) {
-	_, value := find(root, lock.Kind)
+	_, value := find(root, string(lock.Kind))
 	for _, pair := range entries(value) {
 		if !(Lock{Kind: lock.Kind, Name: strings.TrimSpace(pair[0].Value)}).sameAs(lock) {
 			continue

@@ -34,7 +34,7 @@ func (l *linter) rules() {
 			continue
 		}
 		// A rule with an end leaves the field to the next one.
-		if !slices.ContainsFunc(r.Options, func(o Option) bool { return o.Name == "expiry-time" }) {
+		if !slices.ContainsFunc(r.Options, func(o Option) bool { return o.Name == expiryTime }) {
 			earlier.add(r)
 		}
 	}

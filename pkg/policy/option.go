@@ -34,6 +34,9 @@ func FormatOptions(options []Option) string {
 	return strings.Join(texts, ",")
 }
 
+// expiryTime is the option that Decide enforces itself.
+const expiryTime = "expiry-time"
+
 // valueOptions may have a value, which is checked.
 var valueOptions = []struct {
 	name  string
@@ -42,7 +45,7 @@ var valueOptions = []struct {
 }{
 	{name: "from", check: checkFrom},
 	{name: "command"},
-	{name: "expiry-time", check: func(s string) error { _, err := parseExpiryTime(s, time.UTC); return err }},
+	{name: expiryTime, check: func(s string) error { _, err := parseExpiryTime(s, time.UTC); return err }},
 	{name: "permitopen", check: checkPermitOpen, many: true},
 	{name: "permitlisten", check: checkPermitListen, many: true},
 }
@@ -264,7 +267,7 @@ func parseExpiryTime(s string, zone *time.Location) (time.Time, error) {
 // expired is whether an expiry-time among the options has passed. Without a clock it has.
 func expired(options []Option, now time.Time) bool {
 	return slices.ContainsFunc(options, func(o Option) bool {
-		if o.Name != "expiry-time" {
+		if o.Name != expiryTime {
 			return false
 		}
 		end, err := parseExpiryTime(o.Value, now.Location())

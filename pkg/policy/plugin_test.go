@@ -24,7 +24,7 @@ func TestParsePlugin(t *testing.T) {
 			policy.Plugin{Name: "hours", Command: []string{"/opt/hours", "a b", "c $HOME", "%u"}, Require: true, Line: 4},
 		},
 		{"{command: /p, name: 7, mode: allow}", policy.Plugin{Name: "7", Command: []string{"/p"}, Line: 1}},
-		{"\uFEFFname: p\ncommand: /p\nmode:\n", policy.Plugin{Name: "p", Command: []string{"/p"}, Line: 2}},
+		{"\uFEFFname: p\ncommand: /p\nmode: 'allow'\n", policy.Plugin{Name: "p", Command: []string{"/p"}, Line: 2}},
 	} {
 		test.want.File = "10-p.yml"
 		got, err := policy.ParsePlugin("10-p.yml", []byte(test.data))
@@ -56,6 +56,8 @@ func TestBadPlugin(t *testing.T) {
 		{"name: p\ncommand: /p\nmode: deny", 3},
 		{"name: p\ncommand: /p\nmode: Require", 3},
 		{"name: p\ncommand: /p\nmode: [require]", 3},
+		{"name: p\ncommand: /p\nmode:", 3},
+		{"name: p\ncommand: /p\nmode: ~", 3},
 		{"name: p\ncommand: /p\nmodes: require", 3},
 		{"name: p\ncommand: /p\nmode: require\nmode: allow", 4},
 		{"name: &a p\ncommand: /p", 1},
@@ -76,6 +78,52 @@ func TestBadPlugin(t *testing.T) {
 	}
 }
 
+// TestMayRequirePlugin: each file is one that ParsePlugin refuses.
+func TestMayRequirePlugin(t *testing.T) {
+	for data, want := range map[string]bool{
+		"name: p":                                     false,
+		"command: /p":                                 false,
+		"name: what we require\ncommand: p":           false,
+		"name: p\nname: q\ncommand: /p":               false,
+		"name: p\ncommand: /p\nmode: allow\nx: y":     false,
+		"x: {mode: require}\nmode: allow":             false,
+		"{command: p, mode: \"allow\"}":               false,
+		"{}":                                          false,
+		"":                                            true,
+		"# name: p":                                   true,
+		"mode":                                        true,
+		"- mode: allow":                               true,
+		"name: p\ncommand: /p\nmode":                  true,
+		"name: p\ncommand: /p\nmode:":                 true,
+		"name: p\ncommand: /p\nmode: requ":            true,
+		"name: p\ncommand: /p\nmode: 'requ":           true,
+		"name: p\ncommand: /p\nmode: reqiure":         true,
+		"name: p\ncommand: /p\nmode: must":            true,
+		"name: p\ncommand: /p\nmode: Allow":           true,
+		"name: p\ncommand: /p\nmode: [allow]":         true,
+		"name: p\ncommand: /p\nmode: !!str allow":     true,
+		"name: &a allow\ncommand: /p\nmode: *a":       true,
+		"name: p\nmode: allow\nmode: require":         true,
+		"name: p\ncommand: /p\nmdoe: must":            true,
+		"name: p\ncommand: /p\nMode: require":         true,
+		"name: p\ncommand: /p\nmandatory: true":       true,
+		"x: &x {mode: require}\n<<: *x":               true,
+		"name: p\ncommand: p\n---\nmode: require":     true,
+		"name: p\ncommand: /p\n mode: require":        true,
+		"\xff\xfem\x00o\x00d\x00e\x00:\x00 \x00x\x00": true, // UTF-16
+		"m\x00o\x00d\x00e\x00:\x00 \x00x\x00":         true,
+		strings.Repeat("# comment\n", policy.MaxConfigSize/10+1) + "name: p": true,
+	} {
+		name := data[:min(len(data), 80)]
+		if _, err := policy.ParsePlugin("p.yml", []byte(data)); err == nil {
+			t.Errorf("%q: expected a file with an error", name)
+		}
+		if got := policy.MayRequirePlugin([]byte(data)); got != want {
+			t.Errorf("%q: expected %v, got %v", name, want, got)
+		}
+	}
+}
+
 func FuzzParsePlugin(f *testing.F) {
 	f.Add([]byte("name: p\ncommand: /p 'a b'\nmode: require\n"))
 	f.Add([]byte("{name: p, command: /p, mode: [x]}"))
@@ -87,6 +135,8 @@ func FuzzParsePlugin(f *testing.F) {
 		switch {
 		case err != nil && (p != nil || !errors.As(err, &ce)):
 			t.Fatalf("expected a ConfigError alone, got %+v, %v", p, err)
+		case err == nil && p.Require && !policy.MayRequirePlugin(data):
+			t.Fatalf("%q: expected that it may be required", data)
 		case err == nil && (p.Name == "" || len(p.Command) == 0 || !strings.HasPrefix(p.Command[0], "/") || p.Line < 1):
 			t.Fatalf("accepted %+v", p)
 		}

@@ -8,7 +8,7 @@ import (
 
 // remove takes one entry out of a list.
 func (t *configText) remove(root *yaml.Node, kind LockKind, index int) ([]splice, error) {
-	_, list := find(root, kind)
+	_, list := find(root, string(kind))
 	if list.Style&yaml.FlowStyle != 0 {
 		return t.removeFlow(list, index)
 	}

@@ -15,6 +15,11 @@ type Rule struct {
 	Options   []Option
 	File      string
 	Line      int
+
+	// Doubt says why the file is not to be trusted; "" if it is. The caller of [ParseRules] sets it. Such a rule lets nobody in: where it
+	// would, the login is refused, because it may have limits that a rule behind it has not. A rule without a principal
+	// stands for a file that cannot be read at all, and does that to everybody.
+	Doubt string
 }
 
 // NewRule makes a rule of the columns of a row, given as words without quotes; options is the fourth column, or "". It accepts

@@ -1,0 +1,132 @@
+package idp
+
+import (
+	"crypto/x509"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// MaxCertificates is the largest file that SSL_CERT_FILE may name, and the most that the files of a folder in SSL_CERT_DIR may hold
+// together, in bytes. The bundle of a whole system has a quarter of a MiB.
+const MaxCertificates = 4 << 20
+
+// CertificateFiles reads what SSL_CERT_FILE and SSL_CERT_DIR name, PEM, where not everybody's files are to be trusted.
+type CertificateFiles interface {
+	// File reads one file.
+	File(path string) ([]byte, error)
+	// Folder reads the files in a folder. Such folders also hold subfolders, dangling links and notes: what cannot be read is
+	// left out. The error is about the folder.
+	Folder(path string) ([][]byte, error)
+}
+
+// CheckCertificates reads the certificate files as [Network.Client] does, and connects to nobody. The error is an [*Error] with
+// [ReasonProxy].
+func (n Network) CheckCertificates() error {
+	_, err := n.rootCertificates()
+	return err
+}
+
+// rootCertificates is nil for the system's own. A file that is named and cannot be used is an error: whoever named it needs it.
+func (n Network) rootCertificates() (*x509.CertPool, error) {
+	if n.Getenv == nil {
+		return n.Roots, nil
+	}
+	file, folders := n.Getenv("SSL_CERT_FILE"), n.Getenv("SSL_CERT_DIR")
+	if file == "" && folders == "" {
+		return n.Roots, nil
+	}
+	pool, err := n.withCertificates(file, filepath.SplitList(folders))
+	if err != nil {
+		return nil, &Error{Reason: ReasonProxy, Err: err}
+	}
+	return pool, nil
+}
+
+// withCertificates adds to the roots what a file and folders hold.
+func (n Network) withCertificates(file string, folders []string) (*x509.CertPool, error) {
+	from := n.Certificates
+	if from == nil {
+		from = anybodysFiles{}
+	}
+	// Before the system's: crypto/x509 reads the same names, if this process has them in its environment, and trusts any file.
+	var bundle []byte
+	var loose [][]byte
+	if file != "" {
+		var err error
+		if bundle, err = from.File(file); err != nil {
+			return nil, fmt.Errorf("SSL_CERT_FILE: %w", err)
+		}
+	}
+	for _, folder := range folders {
+		files, err := from.Folder(folder)
+		if err != nil {
+			return nil, fmt.Errorf("SSL_CERT_DIR: %w", err)
+		}
+		loose = append(loose, files...)
+	}
+	var pool *x509.CertPool
+	if n.Roots != nil {
+		pool = n.Roots.Clone()
+	} else {
+		var err error
+		if pool, err = x509.SystemCertPool(); err != nil {
+			return nil, err
+		}
+	}
+	if file != "" && !pool.AppendCertsFromPEM(bundle) {
+		return nil, fmt.Errorf("SSL_CERT_FILE: no certificate in %s", file)
+	}
+	for _, data := range loose {
+		pool.AppendCertsFromPEM(data)
+	}
+	return pool, nil
+}
+
+// anybodysFiles are read whoever could have written them: [CertificateFiles] for a person's own environment.
+type anybodysFiles struct{}
+
+func (anybodysFiles) File(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, MaxCertificates+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > MaxCertificates {
+		return nil, tooManyCertificates(path)
+	}
+	return data, nil
+}
+
+func (f anybodysFiles) Folder(path string) (files [][]byte, err error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	size := 0
+	for _, entry := range entries {
+		name := filepath.Join(path, entry.Name())
+		// A FIFO would be waited for.
+		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		data, err := f.File(name)
+		if err != nil {
+			continue
+		}
+		files = append(files, data)
+		if size += len(data); size > MaxCertificates {
+			return nil, tooManyCertificates(path)
+		}
+	}
+	return files, nil
+}
+
+func tooManyCertificates(path string) error {
+	return fmt.Errorf("%s: expected at most %d MiB of certificates, got more", path, MaxCertificates>>20)
+}
