@@ -21,9 +21,6 @@ import (
 // releases are those of Debian, oldest first.
 var releases = []string{"bullseye", "bookworm", "trixie", "sid"}
 
-// sshAlone is a release whose other clients are too old for anybody.
-const sshAlone = "bullseye"
-
 // packages have the clients besides ssh. curl brings libssh2.
 var packages = []string{"curl", "dropbear-bin", "libssh-4", "putty-tools", "python3-asyncssh", "python3-paramiko"}
 
@@ -65,9 +62,7 @@ func bootstrap(t *testing.T, name string) *release {
 			t.Fatalf("debootstrap %s: %v (install debootstrap and debian-archive-keyring first)\n%s", name, err, out)
 		}
 	}
-	if name != sshAlone {
-		r.install(t, packages...)
-	}
+	r.install(t, packages...)
 	out, err := exec.Command("chroot", r.tree, "ssh", "-V").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: ssh -V: %v\n%s", name, err, out)
