@@ -22,13 +22,16 @@ INTEGRATION   := $(filter-out $(COMPATIBILITY) $(SOAK),$(shell $(GO) list ./inte
 # Files of root and of strangers.
 AS_ROOT_TOO   := $(shell $(GO) list ./internal/hostfiles 2>/dev/null)
 UNIT          := $(filter-out $(INTEGRATION) $(COMPATIBILITY) $(SOAK) $(AS_ROOT_TOO),$(shell $(GO) list ./... 2>/dev/null))
+# Their work is counted.
+LINEAR        := ./integration/allocation/ $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*_test.go' allocation.Linear internal pkg))))
 AS_ROOT       := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH")
 FUZZTIME      ?= 30s
 FUZZROUNDS    ?= 1
 FUZZJOBS      ?= 1
 FUZZMATCH     ?=
+MUTANTS       ?= ./pkg/...
 
-.PHONY: build release vulncheck man demo test setup lint unit cross integration compatibility load bench fuzz clean
+.PHONY: build release vulncheck man demo test setup lint unit linear cross integration compatibility load bench fuzz mutants clean
 
 build:
 	CGO_ENABLED=0 $(GO) build $(RELEASE) -o bin/ ./cmd/opkssh ./cmd/verifier
@@ -66,7 +69,8 @@ man:
 demo:
 	@$(GO) run ./cmd/demo $(if $(filter 1,$(BROWSER)),--browser)
 
-test: setup lint unit cross integration
+test: setup lint unit linear cross integration
+	@$(GO) run ./integration/untested/report
 
 setup:
 	integration/setup.sh
@@ -91,8 +95,12 @@ $(TOOLS)/$(GOVULNCHECK):
 
 unit:
 	$(GO) test -race $(UNIT)
-	$(GO) test -run Allocation $(UNIT)
 	$(AS_ROOT) $(GO) test -race $(AS_ROOT_TOO)
+
+# What input costs, in bytes and in blocks of code. The race detector would be counted, too. The coverage that is printed says nothing.
+linear:
+	$(GO) test -run 'Allocation|Fuzz' $(UNIT) $(AS_ROOT_TOO)
+	$(GO) test -run Allocation -tags countwork -covermode=atomic -coverpkg=all $(LINEAR)
 
 # Everything builds, and what people run vets, with its tests.
 cross:
@@ -123,6 +131,10 @@ bench:
 # FUZZTIME for each target, FUZZROUNDS times, FUZZJOBS targets at once; FUZZMATCH chooses them. Goes on after a finding. Adds what ran to docs/fuzzing.md.
 fuzz:
 	$(GO) run ./integration/fuzz -time $(FUZZTIME) -rounds $(FUZZROUNDS) -jobs $(FUZZJOBS) -match "$(FUZZMATCH)" -page $(CURDIR)/docs/fuzzing.md $(UNIT) $(AS_ROOT_TOO)
+
+# Takes one check after another out of the packages that MUTANTS names, and prints those that no test of theirs misses.
+mutants:
+	$(GO) run ./integration/mutants -jobs 2 $(MUTANTS)
 
 clean:
 	rm -rf bin

@@ -1,6 +1,10 @@
-// Package allocation holds what reads outside input to its budget of memory, for tests: what grows with its input has to grow no
-// faster than the input, and 128 KiB, the longest argument of a program on Linux, must not cost more than 64 MiB. It counts the
-// bytes that are allocated, also those that are free again, which do not depend on the speed of a machine.
+// Package allocation holds what reads outside input to its budget, for tests: what grows with its input has to grow no faster than
+// the input. Two things are counted, neither of which depends on the speed of a machine:
+//
+//   - memory: the bytes that are allocated, also those that are free again. 128 KiB, the longest argument of a program on Linux, must
+//     not cost more than 64 MiB;
+//   - work: how often blocks of code run, those of the libraries and of Go's own packages, too. Go's coverage counts them, in tests
+//     that are built for that: see [Linear].
 package allocation
 
 import (
@@ -21,7 +25,7 @@ const (
 )
 
 // Check is for fuzz targets: it runs what reads size bytes of input, and fails where that allocates more than its share. With the
-// race detector it just runs it.
+// race detector it just runs it: make linear tries the seeds without, too.
 func Check(t testing.TB, size int, read func()) {
 	t.Helper()
 	counter := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
@@ -59,36 +63,57 @@ func (in Input) text(size int) []byte {
 	return b.Bytes()
 }
 
-// Linear is a test that read takes no more memory for twice the input than about twice as much, and keeps to the limit.
+// cost is what reading takes of something.
+type cost struct {
+	unit    string
+	size    int // of the longer input, in bytes
+	limit   uint64
+	most    float64 // for twice the input
+	slack   uint64  // of what does not grow
+	measure func(data []byte, read func([]byte)) uint64
+}
+
+// Not 2: slices grow in steps.
+var memory = cost{unit: "bytes allocated", size: LongestInput, limit: limit, most: 2.5, slack: 64 << 10, measure: allocated}
+
+// Linear is a test that read takes no more for twice the input than about twice as much, and keeps to the limit: of memory, or of work
+// where the test is built with
+//
+//	go test -run Allocation -tags countwork -covermode=atomic -coverpkg=all
 func Linear(t *testing.T, inputs map[string]Input, read func(data []byte)) {
 	t.Helper()
-	if !counts {
-		t.Skip("with -race nothing can be counted: go test -run Allocation, as make unit does")
+	if !counts && !countsWork {
+		t.Skip("with -race nothing can be counted: go test -run Allocation, as make linear does")
+	}
+	c := memory
+	if countsWork {
+		c = work
 	}
 	for name, in := range inputs {
-		t.Run(name, func(t *testing.T) {
-			first, second := in.text(LongestInput/2), in.text(LongestInput)
-			half, whole := measure(first, read), measure(second, read)
-			// Not 2: slices grow in steps.
-			const most, slack = 2.5, 64 << 10
-			linear := func() bool { return float64(whole) <= most*float64(half)+slack }
-			if whole > limit || !linear() {
-				// This time with caches that are filled.
-				half, whole = measure(first, read), measure(second, read)
-			}
-			t.Logf("%d bytes allocated for %d, %d for %d", half, len(first), whole, len(second))
-			if whole > limit {
-				t.Errorf("expected at most %d bytes allocated, got %d", limit, whole)
-			}
-			if !linear() {
-				t.Errorf("expected about twice the memory for twice the input, got %d bytes allocated, then %d", half, whole)
-			}
-		})
+		t.Run(name, func(t *testing.T) { c.linear(t, in, read) })
 	}
 }
 
-// measure counts the bytes that are allocated while data is read.
-func measure(data []byte, read func([]byte)) uint64 {
+func (c cost) linear(t testing.TB, in Input, read func(data []byte)) {
+	t.Helper()
+	first, second := in.text(c.size/2), in.text(c.size)
+	half, whole := c.measure(first, read), c.measure(second, read)
+	linear := func() bool { return float64(whole) <= c.most*float64(half)+float64(c.slack) }
+	if whole > c.limit || !linear() {
+		// This time with caches that are filled.
+		half, whole = c.measure(first, read), c.measure(second, read)
+	}
+	t.Logf("%d %s for %d, %d for %d", half, c.unit, len(first), whole, len(second))
+	if whole > c.limit {
+		t.Errorf("expected at most %d %s, got %d", c.limit, c.unit, whole)
+	}
+	if !linear() {
+		t.Errorf("expected about twice as much for twice the input, got %d %s, then %d", half, c.unit, whole)
+	}
+}
+
+// allocated counts the bytes that are allocated while data is read.
+func allocated(data []byte, read func([]byte)) uint64 {
 	input := bytes.Clone(data)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

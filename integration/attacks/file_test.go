@@ -2,7 +2,6 @@ package attacks_test
 
 import (
 	"bytes"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +28,7 @@ var fileFaults = map[string]func(t *testing.T, path string){
 		check(t, os.Chown(link(t, path), stranger, 0))
 	},
 	"link into somebody else's folder": func(t *testing.T, path string) {
-		folder := filepath.Join(t.TempDir(), "folder")
+		folder := filepath.Join(openFolder(t), "folder")
 		check(t, os.Mkdir(folder, 0o755))
 		check(t, os.Rename(path, filepath.Join(folder, "file")))
 		check(t, os.Symlink(filepath.Join(folder, "file"), path))
@@ -63,45 +62,54 @@ var fileFaults = map[string]func(t *testing.T, path string){
 // link puts a symbolic link in a file's place, and gives the place where the file is now.
 func link(t *testing.T, path string) string {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "file")
+	to := filepath.Join(openFolder(t), "file")
 	check(t, os.Rename(path, to))
 	check(t, os.Symlink(to, path))
 	return to
+}
+
+// hostFiles are the files that a login can rest on, and how it ends where one of them is not to be trusted.
+var hostFiles = []struct{ name, want string }{
+	{"providers", "unknown-issuer"},
+	{"providers.d/x.conf", "unknown-issuer"},
+	{"auth_id", "rule-untrusted"},
+	{"auth_id.d/x.conf", "rule-untrusted"},
+	{"config.yml", "configuration"},
+	{"policy.d/p.yml", "no-rule"},
+	{"programs/p", "no-rule"},
+}
+
+// restOn makes the login rest on a file: moves the rows of providers or auth_id there, or has a plugin in the place of auth_id.
+func (h *host) restOn(t *testing.T, name string) (path string) {
+	t.Helper()
+	switch main, _, _ := strings.Cut(name, ".d/"); main {
+	case "providers", "auth_id":
+		rows, err := os.ReadFile(filepath.Join(h.config, main))
+		check(t, err)
+		h.write(t, main, "")
+		h.write(t, name, string(rows))
+	case "policy", "programs/p":
+		h.write(t, "auth_id", "")
+		h.plugin(t, "p", "allow", "echo allow")
+	}
+	return filepath.Join(h.config, name)
 }
 
 // TestFiles.
 //
 // Power: an account of the host, and a file that was left open to it.
 // Move: makes a file of the configuration the attacker's own, or one that takes for ever to read.
-// Expected: as if the file were not there: unknown-issuer, no-rule; configuration for config.yml, which may hold a deny list.
+// Expected: as if the file were not there: unknown-issuer, no-rule; rule-untrusted for rules, of which one behind may not take the
+// first one's place (TestRuleThatComesFirst); configuration for config.yml, which may hold a deny list.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	op := issuer.Start(t)
 	providers, rules := op.URL+" "+pktokentest.ClientID+" 24h\n", "alice alice@example.com "+op.URL+"\n"
-	for _, test := range []struct{ name, want string }{
-		{"providers", "unknown-issuer"},
-		{"providers.d/x.conf", "unknown-issuer"},
-		{"auth_id", "no-rule"},
-		{"auth_id.d/x.conf", "no-rule"},
-		{"config.yml", "configuration"},
-		{"policy.d/p.yml", "no-rule"},
-		{"programs/p", "no-rule"},
-	} {
+	for _, test := range hostFiles {
 		// make gives a host on which the login rests on this file.
 		make := func(t *testing.T) (h *host, path string) {
 			h = newHost(t, providers, rules)
-			switch main, _, _ := strings.Cut(test.name, ".d/"); {
-			case main == "providers":
-				h.write(t, "providers", "")
-				h.write(t, test.name, providers)
-			case main == "auth_id":
-				h.write(t, "auth_id", "")
-				h.write(t, test.name, rules)
-			case main != "config.yml":
-				h.write(t, "auth_id", "")
-				h.plugin(t, "p", "allow", "echo allow")
-			}
-			return h, filepath.Join(h.config, test.name)
+			return h, h.restOn(t, test.name)
 		}
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -148,6 +156,30 @@ func TestFiles(t *testing.T) {
 	})
 }
 
+// poison puts the stranger's key into the place of the provider's in the file of its held keys.
+func (h *host) poison(t *testing.T, op *issuer.Issuer) (file string) {
+	t.Helper()
+	file = h.heldKeys(t)
+	data, err := os.ReadFile(file)
+	check(t, err)
+	honest, _ := op.JWK(t)["n"].(string)
+	forged, _ := pktokentest.PublicJWK(t, strangerKey().Public())["n"].(string)
+	changed := bytes.ReplaceAll(data, []byte(honest), []byte(forged))
+	if bytes.Equal(changed, data) {
+		t.Fatal("expected the provider's key in the cache")
+	}
+	check(t, os.WriteFile(file, changed, 0o600))
+	return file
+}
+
+// forgeWithOwnKey is a login that the stranger has signed in the provider's place.
+func forgeWithOwnKey(t *testing.T, op *pktokentest.Issuer) *offer {
+	t.Helper()
+	f := forge(t, op)
+	f.opSignature = func(signed string) []byte { return pktokentest.Signature(t, strangerKey(), "RS256", []byte(signed)) }
+	return f.offer()
+}
+
 // TestCache.
 //
 // Power: an account of the host, and a cache that was left open to it.
@@ -158,29 +190,9 @@ func TestCache(t *testing.T) {
 	poison := func(t *testing.T) (h *host, op *issuer.Issuer, file string) {
 		h, op = newIssuerHost(t)
 		h.attack(t, forge(t, op.Issuer).offer(), allowed)
-		check(t, filepath.WalkDir(h.cache, func(path string, entry fs.DirEntry, err error) error {
-			if strings.HasSuffix(path, ".json") {
-				file = path
-			}
-			return err
-		}))
-		data, err := os.ReadFile(file)
-		check(t, err)
-		honest, _ := op.JWK(t)["n"].(string)
-		forged, _ := pktokentest.PublicJWK(t, strangerKey().Public())["n"].(string)
-		changed := bytes.ReplaceAll(data, []byte(honest), []byte(forged))
-		if bytes.Equal(changed, data) {
-			t.Fatal("expected the provider's key in the cache")
-		}
-		check(t, os.WriteFile(file, changed, 0o600))
-		return h, op, file
+		return h, op, h.poison(t, op)
 	}
-	forgeWithOwnKey := func(t *testing.T, op *pktokentest.Issuer) *offer {
-		f := forge(t, op)
-		f.opSignature = func(signed string) []byte { return pktokentest.Signature(t, strangerKey(), "RS256", []byte(signed)) }
-		return f.offer()
-	}
-	t.Run("root's own", func(t *testing.T) {
+	t.Run("the command user's own", func(t *testing.T) {
 		// Who can write here can let anybody in: the other rows are about those who must not.
 		h, op, _ := poison(t)
 		h.attack(t, forgeWithOwnKey(t, op.Issuer), allowed)
@@ -220,6 +232,7 @@ func TestCache(t *testing.T) {
 			check(t, os.Remove(path))
 			if path != file {
 				check(t, syscall.Mkfifo(path, 0o600))
+				check(t, os.Chown(path, commandUser, commandUser))
 			}
 		}
 		h.attack(t, forgeWithOwnKey(t, op.Issuer), "provider-signature")

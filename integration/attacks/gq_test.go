@@ -19,17 +19,23 @@ func ciJob(f *forgery) {
 	f.claims["aud"], f.claims["sub"], f.claims["email"] = ciAudience, "project_path:acme/app", nil
 }
 
+// newJobHost lets alice@example.com in as alice, and a CI job.
+func newJobHost(t *testing.T) (*host, *issuer.Issuer) {
+	t.Helper()
+	op := issuer.Start(t)
+	return newHost(t, op.URL+" "+pktokentest.ClientID+" 24h\n"+op.URL+" "+ciAudience+" 24h commitment=gq\n",
+		"alice alice@example.com "+op.URL+"\nalice project_path:acme/app "+op.URL+"\n"), op
+}
+
 // TestProof.
 //
 // Power: has the PK token of a CI job, whose proof everybody may see, and a login of the attacker's own.
-// Move: changes the proof or its header, or turns a person's ID token, whose signature the client holds, into a CI job's.
-// Expected: provider-signature for a false proof; commitment where an honest one commits to another key; algorithm where the
-// provider's signature stands in the proof's place.
+// Move: changes the proof or its header.
+// Expected: provider-signature for a false proof; commitment where an honest one commits to another key; algorithm and token-malformed
+// where its header names no RS256 header that the provider has signed.
 func TestProof(t *testing.T) {
 	t.Parallel()
-	op := issuer.Start(t)
-	h := newHost(t, op.URL+" "+pktokentest.ClientID+" 24h\n"+op.URL+" "+ciAudience+" 24h commitment=gq\n",
-		"alice alice@example.com "+op.URL+"\nalice project_path:acme/app "+op.URL+"\n")
+	h, op := newJobHost(t)
 	public := op.Key().Public().(*rsa.PublicKey)
 	const rounds, question = 16, 2 // for e = 65537
 	size := public.Size()
@@ -68,7 +74,7 @@ func TestProof(t *testing.T) {
 		{"cic another", set("cic", commitment([]byte("{}"))), "commitment"},
 		{"cic missing", set("cic", nil), "commitment"},
 		{"cic an array", set("cic", []string{"x"}), "commitment"},
-		{"jkt of another key", set("jkt", thumbprint(t, &strangerKey().PublicKey)), "provider-signature"},
+		{"jkt of another key", set("jkt", thumbprint(&strangerKey().PublicKey)), "provider-signature"},
 		{"jkt missing", set("jkt", nil), "provider-signature"},
 		{"kid another header", set("kid", b64([]byte(`{"alg":"RS256","kid":"key-1"}`))), "provider-signature"},
 		{"kid another key's", set("kid", b64([]byte(`{"alg":"RS256","kid":"key-2"}`))), "no-provider-key"},
@@ -94,19 +100,5 @@ func TestProof(t *testing.T) {
 				p[4] = b64(userSignature(f.t, f.user, p[3]+"."+p[0]))
 			}
 		}), "commitment"},
-		{"a person's ID token for another key, with a proof that commits to this one", func(f *forgery) {
-			f.place, f.proof = "cic", object{}
-			f.claims["nonce"] = commitment([]byte("{}"))
-		}, "commitment"},
-		{"a CI job's ID token without a proof", all(ciJob, func(f *forgery) { f.proof = nil }), "algorithm"},
-		{"the commitment of a CI job in nonce", all(ciJob, func(f *forgery) { f.place = "nonce" }), "commitment"},
-	})
-
-	t.Run("row for people's tokens", func(t *testing.T) {
-		// An administrator's mistake must not open what the format keeps apart.
-		h := newHost(t, op.URL+" "+pktokentest.ClientID+" 24h commitment=gq\n", "alice alice@example.com "+op.URL+"\n")
-		f := forge(t, op.Issuer)
-		f.place, f.proof = "cic", object{}
-		h.attack(t, f.offer(), "audience")
 	})
 }

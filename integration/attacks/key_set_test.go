@@ -2,12 +2,15 @@ package attacks_test
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha3"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math/big"
+	"math/bits"
 	"slices"
 	"strings"
 	"testing"
@@ -45,12 +48,22 @@ func TestKeySetPoisoning(t *testing.T) {
 	}
 	// Whoever signs with e = 1 writes the padded hash itself.
 	withoutSecret := func(f *forgery) {
-		f.opSignature = func(signed string) []byte {
-			sum := sha256.Sum256([]byte(signed))
-			info := []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}
-			padded := slices.Concat([]byte{0, 1}, slices.Repeat([]byte{255}, 256-3-len(info)-len(sum)), []byte{0}, info, sum[:])
-			return padded
+		f.opSignature = func(signed string) []byte { return paddedHash(signed).FillBytes(make([]byte, 256)) }
+	}
+	// What is odd has an inverse modulo a power of two, and a root that everybody can find.
+	twos := new(big.Int).Lsh(big.NewInt(1), 2047)
+	root := func(padded *big.Int) *big.Int {
+		d := new(big.Int).ModInverse(big.NewInt(65537), new(big.Int).Rsh(twos, 1))
+		return d.Exp(padded, d, twos)
+	}
+	proven := func(key func(own *big.Int) *rsa.PublicKey, sign func(f *forgery, padded *big.Int) *big.Int) func(*forgery) {
+		return func(f *forgery) {
+			f.proveWith(key(own(f.op)), func(padded *big.Int) *big.Int { return sign(f, padded) })
 		}
+	}
+	provenWithoutSecret := func(e int) func(*forgery) {
+		return proven(func(own *big.Int) *rsa.PublicKey { return &rsa.PublicKey{N: own, E: e} },
+			func(_ *forgery, padded *big.Int) *big.Int { return padded })
 	}
 	for _, test := range []struct {
 		name   string
@@ -96,6 +109,30 @@ func TestKeySetPoisoning(t *testing.T) {
 		{"modulus even", weak(func(op *pktokentest.Issuer) object {
 			return modulus(new(big.Int).Sub(own(op), big.NewInt(1)), 65537)
 		}), withoutSecret, "provider-signature", allowed},
+		{"modulus a power of two", weak(func(*pktokentest.Issuer) object { return modulus(twos, 65537) }), func(f *forgery) {
+			f.saltUntilOdd(b64(encodeJSON(f.t, f.header, nil)))
+			f.opSignature = func(signed string) []byte { return root(paddedHash(signed)).FillBytes(make([]byte, 256)) }
+		}, "provider-signature", allowed},
+		{"GQ256 as made", one(nil), proven(func(own *big.Int) *rsa.PublicKey { return &rsa.PublicKey{N: own, E: 65537} },
+			func(f *forgery, padded *big.Int) *big.Int {
+				private := f.op.Key().(*rsa.PrivateKey)
+				return new(big.Int).Exp(padded, private.D, private.N)
+			}), allowed, allowed},
+		{"GQ256, no secret", one(nil), provenWithoutSecret(65537), "provider-signature", allowed},
+		{"GQ256, exponent 1", weak(func(op *pktokentest.Issuer) object { return modulus(own(op), 1) }), provenWithoutSecret(1), "no-provider-key", allowed},
+		{"GQ256, exponent 2", weak(func(op *pktokentest.Issuer) object { return modulus(own(op), 2) }), provenWithoutSecret(2), "no-provider-key", allowed},
+		{"GQ256, exponent even", weak(func(op *pktokentest.Issuer) object { return modulus(own(op), 65536) }), provenWithoutSecret(65536),
+			"no-provider-key", allowed},
+		{"GQ256, exponent 3", weak(func(op *pktokentest.Issuer) object { return modulus(own(op), 3) }), provenWithoutSecret(3), "provider-signature", allowed},
+		{"GQ256, modulus even", weak(func(op *pktokentest.Issuer) object {
+			return modulus(new(big.Int).Sub(own(op), big.NewInt(1)), 65537)
+		}), proven(func(own *big.Int) *rsa.PublicKey {
+			return &rsa.PublicKey{N: new(big.Int).Sub(own, big.NewInt(1)), E: 65537}
+		},
+			func(_ *forgery, padded *big.Int) *big.Int { return padded }), "provider-signature", allowed},
+		{"GQ256, modulus a power of two", weak(func(*pktokentest.Issuer) object { return modulus(twos, 65537) }),
+			proven(func(*big.Int) *rsa.PublicKey { return &rsa.PublicKey{N: twos, E: 65537} },
+				func(_ *forgery, padded *big.Int) *big.Int { return root(padded) }), "provider-signature", allowed},
 		{"curve that does not hold the point", one(object{"kty": "EC", "crv": "P-256", "x": b64(make([]byte, 32)), "y": b64(make([]byte, 32)), "alg": "ES256"}),
 			func(f *forgery) {
 				f.header["alg"] = "ES256"
@@ -146,6 +183,61 @@ func TestKeySetPoisoning(t *testing.T) {
 			op.jwks = []byte(strings.Replace(document, "KEY", string(key), 1))
 			op.host(t).attack(t, forge(t, op.Issuer).offer(), "keys-unavailable")
 		})
+	}
+}
+
+// paddedHash is EMSA-PKCS1-v1_5 with SHA-256 (RFC 8017 §9.2) for a modulus of 256 bytes.
+func paddedHash(signed string) *big.Int {
+	sum := sha256.Sum256([]byte(signed))
+	info := []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}
+	return new(big.Int).SetBytes(slices.Concat([]byte{0, 1}, slices.Repeat([]byte{255}, 256-3-len(info)-len(sum)), []byte{0}, info, sum[:]))
+}
+
+// proveWith puts a GQ256 proof in the signature's place, made by the book for a key that no honest program makes one for. sign gives
+// what the proof is to show knowledge of: a signature, if the proof is to be true.
+func (f *forgery) proveWith(key *rsa.PublicKey, sign func(padded *big.Int) *big.Int) {
+	original := b64(encodeJSON(f.t, f.header, nil))
+	f.header = object{"alg": "GQ256", "typ": "JWT", "kid": original, "jkt": thumbprint(key)}
+	f.saltUntilOdd(original)
+	f.opSignature = func(message string) []byte {
+		_, payload, _ := strings.Cut(message, ".")
+		b := max(bits.Len(uint(key.E))-1, 1)
+		rounds, width := (256+b-1)/b, (b+7)/8
+		e := big.NewInt(int64(key.E))
+		inverse := new(big.Int).ModInverse(sign(paddedHash(original+"."+payload)), key.N)
+		if inverse == nil {
+			f.t.Fatal("expected a number that has an inverse")
+		}
+		random := make([]*big.Int, rounds)
+		questions := sha3.NewSHAKE256()
+		for i := range random {
+			var err error
+			random[i], err = rand.Int(rand.Reader, key.N)
+			check(f.t, err)
+			_, _ = questions.Write(new(big.Int).Exp(random[i], e, key.N).FillBytes(make([]byte, 256)))
+		}
+		_, _ = questions.Write([]byte(message))
+		proof := make([]byte, rounds*width)
+		_, _ = questions.Read(proof)
+		for i, r := range random {
+			question := new(big.Int).SetBytes(proof[i*width:][:width])
+			answer := question.Exp(inverse, question, key.N)
+			answer.Mod(answer.Mul(answer, r), key.N)
+			proof = append(proof, answer.FillBytes(make([]byte, 256))...)
+		}
+		return proof
+	}
+}
+
+// saltUntilOdd adds a claim that makes the padded hash of header and payload odd.
+func (f *forgery) saltUntilOdd(header64 string) {
+	f.claimsJSON = func(payload []byte) []byte {
+		for i := 0; ; i++ {
+			salted := replace("{", fmt.Sprintf(`{"salt":%d,`, i))(payload)
+			if paddedHash(header64+"."+b64(salted)).Bit(0) == 1 {
+				return salted
+			}
+		}
 	}
 }
 

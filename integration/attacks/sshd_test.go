@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -65,55 +64,6 @@ func TestThroughSSHD(t *testing.T) {
 		f.login = "bob"
 		tryToLogIn(t, h, f, "no-rule")
 	})
-}
-
-// TestLinkRace.
-//
-// Power: alice's account, whose home is hers; nobody has given her identity a rule.
-// Move: she swaps her file of rules for a link to one of root's, which names her, and back, as fast as she can, in the hope that one
-// is looked at and the other read.
-// Expected: no-rule.
-func TestLinkRace(t *testing.T) {
-	t.Parallel()
-	op := issuer.Start(t)
-	h := endtoend.StartIssuerHost(t, op)
-	h.Write(t, "auth_id", "")
-	folder := filepath.Join(h.Home("alice"), ".opk")
-	check(t, os.Mkdir(folder, 0o755))
-	check(t, os.Chmod(h.Home("alice"), 0o755))
-	rules := "alice alice@example.com " + op.URL + "\n"
-	h.Write(t, "of-root", rules)
-	own, file, beside := filepath.Join(folder, "own"), filepath.Join(folder, "auth_id"), filepath.Join(folder, "beside")
-
-	check(t, os.WriteFile(file, []byte(rules), 0o644))
-	h.Chown(t, folder, "alice")
-	tryToLogIn(t, h, forge(t, op.Issuer), allowed)
-
-	check(t, os.WriteFile(own, nil, 0o644))
-	h.Chown(t, own, "alice")
-	stop := make(chan struct{})
-	var racing sync.WaitGroup
-	racing.Go(func() {
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			_ = os.Remove(beside)
-			if i%2 == 0 {
-				_ = os.Symlink("/etc/opk/of-root", beside)
-			} else {
-				_ = os.Link(own, beside)
-			}
-			_ = os.Rename(beside, file)
-		}
-	})
-	for range 5 {
-		tryToLogIn(t, h, forge(t, op.Issuer), "no-rule")
-	}
-	close(stop)
-	racing.Wait()
 }
 
 // tryToLogIn offers the forgery with ssh.

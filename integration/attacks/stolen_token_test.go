@@ -11,17 +11,15 @@ import (
 // Power: has another person's PK token, from a certificate that was seen, or the ID token in it; has keys and tokens of the
 // attacker's own from the same provider.
 // Move: puts parts of both together.
-// Expected: commitment for another key in an honest ID token; provider-signature for an honest signature on something else;
-// client-signature and certificate-key where the thief lacks the key.
+// Expected: commitment for another key in an honest ID token; client-signature and certificate-key where the thief lacks the key.
 func TestStolenToken(t *testing.T) {
 	t.Parallel()
 	h, op := newIssuerHost(t)
 	victim := forge(t, op.Issuer)
 	stolen := fieldsOf(victim.compact())
-	own := func(f *forgery) { f.claims["email"], f.claims["sub"] = "mallory@example.com", "user-2" }
 
 	h.attacks(t, op.Issuer, []row{
-		{"the attacker's own login", own, "no-rule"},
+		{"the attacker's own login", mallorys, "no-rule"},
 		{"own CIC on the stolen ID token", func(f *forgery) {
 			f.fields = func(p []string) {
 				copy(p[:3], stolen)
@@ -35,23 +33,6 @@ func TestStolenToken(t *testing.T) {
 				p[4] = b64(userSignature(f.t, f.user, p[3]+"."+p[0]))
 			}
 		}, "client-signature"},
-		{"own signatures on the stolen payload", all(own, func(f *forgery) {
-			f.fields = func(p []string) { p[0] = stolen[0] }
-		}), "client-signature"},
-		{"own provider signature on the stolen payload", all(own, func(f *forgery) {
-			f.fields = func(p []string) {
-				p[0] = stolen[0]
-				p[4] = b64(userSignature(f.t, f.user, p[3]+"."+p[0]))
-			}
-		}), "provider-signature"},
-		{"own payload under the stolen signature", func(f *forgery) { f.fields = func(p []string) { p[1], p[2] = stolen[1], stolen[2] } },
-			"provider-signature"},
-		{"email changed in the own payload", all(own, func(f *forgery) {
-			f.fields = func(p []string) {
-				p[0] = b64(replace("mallory", "alice")(unb64(f.t, p[0])))
-				p[4] = b64(userSignature(f.t, f.user, p[3]+"."+p[0]))
-			}
-		}), "provider-signature"},
 		{"CIC and OP tokens in each other's place", func(f *forgery) {
 			f.fields = func(p []string) { p[1], p[2], p[3], p[4] = p[3], p[4], p[1], p[2] }
 		}, "token-type"},
@@ -74,6 +55,9 @@ func TestStolenToken(t *testing.T) {
 		h.attack(t, f.carry(victim.compact()), "certificate-key")
 	})
 }
+
+// mallorys makes the forgery the attacker's own login.
+func mallorys(f *forgery) { f.claims["email"], f.claims["sub"] = "mallory@example.com", "user-2" }
 
 func fieldsOf(compact string) []string {
 	var fields []string

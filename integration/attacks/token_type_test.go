@@ -3,6 +3,8 @@ package attacks_test
 import (
 	"strings"
 	"testing"
+
+	"opkssh/pkg/pktoken/pktokentest"
 )
 
 // TestTokenType.
@@ -25,6 +27,8 @@ func TestTokenType(t *testing.T) {
 			f.text = func(s string) string { p := fieldsOf(s); return s + ":" + p[first] + ":" + p[second] }
 		}
 	}
+	// What the kernel takes as one argument has room for this much in a certificate.
+	const longest = 90_000
 	h.attacks(t, op.Issuer, []row{
 		{"as made", asMade, allowed},
 		{"without typ", typ(nil), allowed},
@@ -52,7 +56,9 @@ func TestTokenType(t *testing.T) {
 		{"CIC token in both places", func(f *forgery) { f.fields = func(p []string) { p[1], p[2] = p[3], p[4] } }, "token-type"},
 		{"two cosigners", add(2, "COS"), "token-malformed"},
 		{"500 cosigners", add(500, "COS"), "token-malformed"},
-		{"500 copies", func(f *forgery) { f.text = func(s string) string { return strings.Repeat(s[:100]+":", 500) + s } }, "token-malformed"},
+		{"itself again, as often as a certificate has room", func(f *forgery) {
+			f.text = func(s string) string { return strings.Repeat(s+":", longest/len(s)-1) + s }
+		}, "token-malformed"},
 		{"90 000 colons", func(f *forgery) { f.text = func(s string) string { return s + strings.Repeat(":", 90_000) } }, "token-malformed"},
 		{"90 000 dots", func(f *forgery) { f.text = func(s string) string { return s + strings.Repeat(".", 90_000) } }, "token-malformed"},
 		{"no client's token", func(f *forgery) { f.text = func(s string) string { return strings.Join(fieldsOf(s)[:3], ":") } }, "token-malformed"},
@@ -67,5 +73,23 @@ func TestTokenType(t *testing.T) {
 		}, "token-malformed"},
 		{"padding", func(f *forgery) { f.fields = func(p []string) { p[2] += "==" } }, "token-malformed"},
 		{"white space", func(f *forgery) { f.text = func(s string) string { return s + "\n" } }, "token-malformed"},
+	})
+	t.Run("500 copies", func(t *testing.T) {
+		// Of the provider's token, with a signature that is short enough for so many of them.
+		p := startHostile(t, false)
+		p.Issuer = pktokentest.NewIssuer(t, p.URL, "ES256")
+		p.jwks = pktokentest.JWKS(t, p.JWK(t))
+		h := p.host(t)
+		f := forge(t, p.Issuer)
+		h.attack(t, f.offer(), allowed)
+		f.text = func(s string) string {
+			own := fieldsOf(s)
+			s += strings.Repeat(":"+own[1]+":"+own[2], 500)
+			if len(s) > longest {
+				t.Fatalf("expected at most %d bytes, got %d", longest, len(s))
+			}
+			return s
+		}
+		h.attack(t, f.offer(), "token-malformed")
 	})
 }

@@ -59,7 +59,7 @@ func TestCallsFail(t *testing.T) {
 		t.Run(calls.fault+" of "+calls.names, func(t *testing.T) {
 			t.Parallel()
 			kept := newHost(t) // where alice is kept out by each of the two in turn
-			kept.write(t, "config.yml", "log: {to: stderr}\ndeny_emails: [alice@example.com]\n")
+			kept.write(t, "config.yml", "log: {to: stderr}\nkey_cache: {timeout: "+patient+"}\ndeny_emails: [alice@example.com]\n")
 			kept.guardFiles(t)
 			plugin := newHost(t)
 			plugin.plugin(t)

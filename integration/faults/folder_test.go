@@ -3,42 +3,40 @@ package faults_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"opkssh/integration/process"
+	"opkssh/integration/smalldisk"
 )
 
 // TestCacheFolderFaults: alice gets in without a usable folder while the provider is up, and with what is held while it is down.
 func TestCacheFolderFaults(t *testing.T) {
 	for name, test := range map[string]struct {
-		fault func(t *testing.T, h *host, folder string) (mend func())
+		fault func(t *testing.T, h *host, disk *smalldisk.Disk) (mend func())
 		held  bool // what is held can be read in spite of the fault
 	}{
-		"full":      {full, true},
-		"read-only": {readOnly, true},
-		"of somebody else": {func(t *testing.T, _ *host, folder string) func() {
-			check(t, os.Chown(folder, 65534, 65534))
-			return func() { check(t, os.Chown(folder, 0, 0)) }
+		"full":      {func(t *testing.T, _ *host, disk *smalldisk.Disk) func() { return disk.Fill(t, 0) }, true},
+		"read-only": {func(t *testing.T, _ *host, disk *smalldisk.Disk) func() { return disk.ReadOnly(t) }, true},
+		"of somebody else": {func(t *testing.T, _ *host, disk *smalldisk.Disk) func() {
+			check(t, os.Chown(disk.Folder, 65534, 65534))
+			return func() { check(t, os.Chown(disk.Folder, 0, 0)) }
 		}, false},
-		"writable by others": {func(t *testing.T, _ *host, folder string) func() {
-			check(t, os.Chmod(folder, 0o777))
-			return func() { check(t, os.Chmod(folder, 0o700)) }
+		"writable by others": {func(t *testing.T, _ *host, disk *smalldisk.Disk) func() {
+			check(t, os.Chmod(disk.Folder, 0o777))
+			return func() { check(t, os.Chmod(disk.Folder, 0o700)) }
 		}, false},
-		"with files of somebody else": {func(t *testing.T, _ *host, folder string) func() {
-			files, err := filepath.Glob(filepath.Join(folder, "*"))
+		"with files of somebody else": {func(t *testing.T, _ *host, disk *smalldisk.Disk) func() {
+			files, err := filepath.Glob(filepath.Join(disk.Folder, "*"))
 			check(t, err)
 			for _, file := range files {
 				check(t, os.Chown(file, 65534, 65534))
 			}
 			return func() {}
 		}, false},
-		"with folders in the places of its files": {func(t *testing.T, _ *host, folder string) func() {
-			files, err := filepath.Glob(filepath.Join(folder, "*"))
+		"with folders in the places of its files": {func(t *testing.T, _ *host, disk *smalldisk.Disk) func() {
+			files, err := filepath.Glob(filepath.Join(disk.Folder, "*"))
 			check(t, err)
 			for _, file := range files {
 				check(t, os.Remove(file))
@@ -50,8 +48,8 @@ func TestCacheFolderFaults(t *testing.T) {
 				}
 			}
 		}, false},
-		"with temporary files that cannot be removed": {func(t *testing.T, h *host, folder string) func() {
-			name := filepath.Join(folder, strings.TrimSuffix(filepath.Base(h.keysFile(t)), ".json"))
+		"with temporary files that cannot be removed": {func(t *testing.T, h *host, disk *smalldisk.Disk) func() {
+			name := filepath.Join(disk.Folder, strings.TrimSuffix(filepath.Base(h.keysFile(t)), ".json"))
 			for _, suffix := range []string{".json.tmp", ".attempt.tmp"} {
 				check(t, os.MkdirAll(filepath.Join(name+suffix, "x"), 0o700))
 			}
@@ -64,9 +62,9 @@ func TestCacheFolderFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t)
 			h.guardFiles(t)
-			folder := h.ownFileSystem(t)
-			h.cacheFrom(t, folder)
-			mend := test.fault(t, h, folder)
+			disk := h.ownDisk(t)
+			h.cacheFrom(t, disk.Folder)
+			mend := test.fault(t, h, disk)
 			h.wantOthersOut(t)
 			h.wantIn(t)
 			h.op.refuse()
@@ -90,11 +88,11 @@ func TestCacheFolderFaults(t *testing.T) {
 func TestColdCacheFull(t *testing.T) {
 	h := newHost(t)
 	h.guardFiles(t)
-	folder := h.ownFileSystem(t)
-	mend := full(t, h, folder)
+	disk := h.ownDisk(t)
+	mend := disk.Fill(t, 0)
 	h.wantIn(t)
 	h.wantOthersOut(t)
-	if left, err := filepath.Glob(filepath.Join(folder, "provider-*.json*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(disk.Folder, "provider-*.json*")); err != nil || len(left) > 0 {
 		t.Fatalf("expected no half of a file, got %q, %v", left, err)
 	}
 	mend()
@@ -103,15 +101,12 @@ func TestColdCacheFull(t *testing.T) {
 	h.wantIn(t)
 }
 
-// ownFileSystem gives the host's cache folder a small file system in a mount namespace, and the path under which it is seen from here.
-func (h *host) ownFileSystem(t *testing.T) (folder string) {
+// ownDisk gives the host's cache folder a small file system.
+func (h *host) ownDisk(t *testing.T) *smalldisk.Disk {
 	t.Helper()
-	p := process.Start(t, exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c",
-		`mount -t tmpfs -o size=256k,mode=0700 cache "$1" && echo mounted && exec sleep 3600`, "sh", h.cache))
-	p.WaitFor(t, "the file system", func() bool { return strings.Contains(p.Log(), "mounted") })
-	pid := strconv.Itoa(p.PID)
-	h.within = []string{"nsenter", "--mount", "--target", pid}
-	return filepath.Join("/proc", pid, "root", h.cache)
+	disk := smalldisk.Mount(t, h.cache)
+	h.within = disk.Inside
+	return disk
 }
 
 // cacheFrom fills the cache, keeps a copy outside, and makes what is held old, so that the next login writes.
@@ -129,32 +124,6 @@ func (h *host) cacheFrom(t *testing.T, folder string) {
 		check(t, err)
 		check(t, os.WriteFile(filepath.Join(inside, filepath.Base(file)), data, 0o600))
 	}
-}
-
-func full(t *testing.T, _ *host, folder string) (mend func()) {
-	t.Helper()
-	filler := filepath.Join(folder, "filler")
-	_ = os.WriteFile(filler, make([]byte, 1<<20), 0o600) // fails when nothing is left
-	if err := os.WriteFile(filepath.Join(folder, "more"), []byte("x"), 0o600); err == nil {
-		t.Fatal("expected a full file system")
-	}
-	return func() {
-		check(t, os.Remove(filler))
-		check(t, os.Remove(filepath.Join(folder, "more")))
-	}
-}
-
-func readOnly(t *testing.T, h *host, _ string) (mend func()) {
-	t.Helper()
-	remount := func(how string) {
-		t.Helper()
-		line := append(append([]string{}, h.within...), "mount", "-o", "remount,"+how, h.cache)
-		if out, err := exec.Command(line[0], line[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
-	remount("ro")
-	return func() { remount("rw") }
 }
 
 // TestDamagedCacheFiles: cut off anywhere, overwritten with zeros as after a power cut, or with bits turned over.

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,13 +49,19 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
+	return newHostOf(t, startProvider(t))
+}
+
+// newHostOf believes in the provider.
+func newHostOf(t *testing.T, op *provider) *host {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("expected to run as root: the verifier reads root's files alone")
 	}
 	dir := t.TempDir()
-	h := &host{config: filepath.Join(dir, "opk"), cache: filepath.Join(dir, "cache"), op: startProvider(t)}
+	h := &host{config: filepath.Join(dir, "opk"), cache: filepath.Join(dir, "cache"), op: op}
 	check(t, os.Mkdir(h.cache, 0o700))
-	h.write(t, "config.yml", "log: {to: stderr}\nkey_cache: {timeout: 1s}\ndeny_emails: [carol@example.com]\n")
+	h.writeConfig(t, patient)
 	h.write(t, "providers", h.op.url+" "+pktokentest.ClientID+" 24h\n")
 	h.write(t, "auth_id", "alice alice@example.com "+h.op.url+"\n")
 	h.alice, h.bob = h.op.login(t, "alice@example.com"), h.op.login(t, "bob@example.com")
@@ -62,6 +69,20 @@ func newHost(t *testing.T) *host {
 	impostor.Kid = h.op.signer().Kid
 	h.mallory = impostor.Login(t, claims("alice@example.com"))
 	return h
+}
+
+// How long a login waits for its provider. Where an answer comes, the longest that a login has: a slow machine is no fault. Where none
+// comes, there must be time left for what is held.
+const (
+	patient   = "4s"
+	impatient = "1s"
+)
+
+// writeConfig has further lines of config.yml after those of each host.
+func (h *host) writeConfig(t *testing.T, timeout string, more ...string) {
+	t.Helper()
+	lines := append([]string{"log: {to: stderr}", "key_cache: {timeout: " + timeout + "}", "deny_emails: [carol@example.com]"}, more...)
+	h.write(t, "config.yml", strings.Join(lines, "\n")+"\n")
 }
 
 func claims(email string) map[string]any {
@@ -110,7 +131,11 @@ func run(t *testing.T, cmd *exec.Cmd) *answer {
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	a := &answer{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode()}
+	return newAnswer(stdout.String(), stderr.String(), cmd.ProcessState.ExitCode())
+}
+
+func newAnswer(stdout, stderr string, code int) *answer {
+	a := &answer{stdout: stdout, stderr: stderr, code: code}
 	for line := range strings.Lines(a.stderr) {
 		var record struct{ Msg, Reason string }
 		if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &record) == nil && record.Msg == "login" {
@@ -167,7 +192,9 @@ func (h *host) warm(t *testing.T) {
 
 func (h *host) keysFile(t *testing.T) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(h.cache, "provider-*.json"))
+	issuer, err := url.Parse(h.op.url)
+	check(t, err)
+	files, err := filepath.Glob(filepath.Join(h.cache, "provider-"+issuer.Hostname()+"-*.json"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("expected one provider's keys in the cache, got %q, %v", files, err)
 	}

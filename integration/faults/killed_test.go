@@ -5,101 +5,43 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"opkssh/integration/endtoend"
+	"opkssh/integration/tracer"
 )
 
-// runKilledAt runs a command and kills it before the n-th system call that writes, counted from 1 over all of its threads. It
-// returns the call, or "" for a command that ended before.
-func runKilledAt(t *testing.T, cmd *exec.Cmd, n int) (call string) {
+// runKilledAt runs a command of the verifier and kills it before the n-th system call that writes, counted from 1 over all of its threads.
+// It returns the call, or "" for a command that ended before.
+func runKilledAt(t *testing.T, cmd *exec.Cmd, n int) (killedBefore string) {
 	t.Helper()
-	runtime.LockOSThread() // ptrace knows threads, not processes
-	defer runtime.UnlockOSThread()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
-	check(t, cmd.Start())
-	pid := cmd.Process.Pid
-	wait := func() (thread int, status unix.WaitStatus) {
-		for {
-			thread, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
-			if err == unix.EINTR {
-				continue
-			}
-			check(t, err)
-			return thread, status
+	tracer.Run(t, cmd, endtoend.Verifier(t), func(call *tracer.Call) (kill bool) {
+		name := writing(call)
+		if name != "" {
+			n--
 		}
-	}
-	wait() // it stops at its exec
-	check(t, unix.PtraceSetOptions(pid, unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_TRACEFORK|unix.PTRACE_O_EXITKILL))
-	check(t, unix.PtraceSyscall(pid, 0))
-	for {
-		thread, status := wait()
-		if status.Exited() || status.Signaled() {
-			if thread == pid {
-				_ = cmd.Process.Release()
-				return call
-			}
-			continue
+		if n == 0 {
+			killedBefore = name
 		}
-		signal := 0
-		switch {
-		case status.StopSignal() == syscall.SIGTRAP|0x80:
-			if name := writing(t, thread); name != "" && call == "" {
-				if n--; n == 0 {
-					call = name
-					check(t, unix.Kill(pid, unix.SIGKILL))
-					continue
-				}
-			}
-		case status.StopSignal() == syscall.SIGTRAP || status.StopSignal() == syscall.SIGSTOP:
-			// A thread that was made, or is new.
-		default:
-			signal = int(status.StopSignal())
-		}
-		// A thread may be gone in the meantime.
-		if err := unix.PtraceSyscall(thread, signal); err != nil && err != unix.ESRCH {
-			t.Fatal(err)
-		}
-	}
+		return n == 0
+	})
+	return killedBefore
 }
 
-// writing names the system call that a thread is about to make, if it is one that changes something outside of the process.
-func writing(t *testing.T, thread int) string {
-	t.Helper()
-	// struct ptrace_syscall_info of ptrace(2), as it is on entry.
-	var info struct {
-		op    uint8
-		_     [3]byte
-		_     uint32
-		_     [2]uint64
-		nr    uint64
-		args  [6]uint64
-		space [4]uint64
-	}
-	const entry = 1 // PTRACE_SYSCALL_INFO_ENTRY
-	_, _, err := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(thread), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
-	if err == unix.ESRCH {
-		return ""
-	}
-	if err != 0 {
-		t.Fatal(err)
-	}
-	if info.op != entry {
-		return ""
-	}
-	switch info.nr {
+// writing names a system call, if it is one that changes something outside of the process.
+func writing(call *tracer.Call) string {
+	switch call.Number {
 	case unix.SYS_OPENAT:
-		if info.args[2]&unix.O_CREAT == 0 {
+		if call.Args[2]&unix.O_CREAT == 0 {
 			return ""
 		}
 	case unix.SYS_WRITE, unix.SYS_PWRITE64:
 		// What the runtime writes to itself, through an eventfd, is no file.
-		target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", thread, info.args[0]))
+		target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", call.Thread, call.Args[0]))
 		if err == nil && strings.HasPrefix(target, "anon_inode:") {
 			return ""
 		}
@@ -107,7 +49,7 @@ func writing(t *testing.T, thread int) string {
 			return "write " + filepath.Base(target)
 		}
 	}
-	return changing[info.nr]
+	return changing[call.Number]
 }
 
 var changing = map[uint64]string{

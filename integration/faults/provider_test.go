@@ -2,10 +2,13 @@ package faults_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +20,7 @@ import (
 type provider struct {
 	url     string
 	address string
+	tls     bool
 
 	mu     sync.Mutex
 	server *httptest.Server // nil: connections are refused
@@ -29,12 +33,39 @@ type provider struct {
 func startProvider(t *testing.T) *provider {
 	t.Helper()
 	p := &provider{}
-	p.listen(t, "127.0.0.1:0")
+	p.start(t)
+	p.sign(t, "http://"+p.address)
+	return p
+}
+
+// startNamedProvider is one whose URL has a name that no network knows: there is no way to it but a proxy that leads to its address.
+func startNamedProvider(t *testing.T) *provider {
+	t.Helper()
+	p := &provider{tls: true}
+	p.start(t)
+	p.sign(t, "https://example.com") // which is in httptest's certificate
+	return p
+}
+
+func (p *provider) start(t *testing.T) {
+	t.Helper()
+	p.listen(t, net.JoinHostPort(ownAddress(), "0"))
 	t.Cleanup(p.refuse)
-	p.url = "http://" + p.address
+}
+
+var addresses atomic.Uint32
+
+// ownAddress is a loopback address that nobody else uses: a port that is closed there for a while stays free.
+func ownAddress() string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 64+pid>>8&63, pid&255, 1+addresses.Add(1)%254)
+}
+
+func (p *provider) sign(t *testing.T, url string) {
+	t.Helper()
+	p.url = url
 	p.signs = pktokentest.NewIssuer(t, p.url, "ES256") // a key of its own: RSA keys are shared
 	p.signs.Kid = "first"
-	return p
 }
 
 func (p *provider) listen(t *testing.T, address string) {
@@ -44,7 +75,11 @@ func (p *provider) listen(t *testing.T, address string) {
 	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.answer(t, w, r)
 	})}}
-	server.Start()
+	if p.tls {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.address, p.server = listener.Addr().String(), server
@@ -135,39 +170,48 @@ func TestProviderFaults(t *testing.T) {
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 	}
-	for name, fault := range map[string]http.HandlerFunc{
-		"refused":           nil,
-		"500":               status(http.StatusInternalServerError),
-		"503":               status(http.StatusServiceUnavailable),
-		"404":               status(http.StatusNotFound),
-		"204":               status(http.StatusNoContent),
-		"never answers":     untilGone,
-		"closes":            func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"empty":             func(http.ResponseWriter, *http.Request) {},
-		"half an answer":    half,
-		"a byte at a time":  drip,
-		"a page":            page,
-		"keys of nobody":    emptySet,
-		"keys never answer": keysHang,
+	type fault struct {
+		answer http.HandlerFunc // nil: connections are refused
+		wait   string           // for an answer
+	}
+	for name, fault := range map[string]fault{
+		"refused":           {nil, patient},
+		"500":               {status(http.StatusInternalServerError), patient},
+		"503":               {status(http.StatusServiceUnavailable), patient},
+		"404":               {status(http.StatusNotFound), patient},
+		"204":               {status(http.StatusNoContent), patient},
+		"never answers":     {untilGone, impatient},
+		"closes":            {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, patient},
+		"empty":             {func(http.ResponseWriter, *http.Request) {}, patient},
+		"half an answer":    {half, patient},
+		"a byte at a time":  {drip, impatient},
+		"a page":            {page, patient},
+		"keys of nobody":    {emptySet, patient},
+		"keys never answer": {keysHang, impatient},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
 			h.guardFiles(t)
 			broken := func() {
-				if fault == nil {
+				h.writeConfig(t, fault.wait)
+				if fault.answer == nil {
 					h.op.refuse()
 					return
 				}
 				h.op.breakWith(func(w http.ResponseWriter, r *http.Request) {
 					w.Header().Set("X-Issuer", h.op.url)
-					fault(w, r)
+					fault.answer(w, r)
 				})
+			}
+			mended := func() {
+				h.writeConfig(t, patient)
+				h.op.mend(t)
 			}
 			broken()
 			h.wantReason(t, h.alice, "keys-unavailable")
 			h.wantOthersOut(t)
-			h.op.mend(t)
+			mended()
 			h.warm(t)
 
 			broken()
@@ -181,7 +225,7 @@ func TestProviderFaults(t *testing.T) {
 			h.moveCache(t, -48*time.Hour)
 			h.wantReason(t, h.alice, "keys-unavailable")
 
-			h.op.mend(t)
+			mended()
 			h.wantIn(t)
 			h.wantOthersOut(t)
 		})

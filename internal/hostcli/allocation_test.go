@@ -12,7 +12,7 @@ import (
 // What a client, sshd or a log says takes memory in proportion.
 func TestAllocation(t *testing.T) {
 	repeat := allocation.Repeat
-	const record = `{"msg":"login","id":"06ae0e4628fdf711","user":"a"`
+	const record = `{"msg":"login","id":"06ae0e4628fdf711","decision":"deny","reason":"no-rule","user":"a"`
 	inputs := map[string]allocation.Input{
 		"lines":         {Part: repeat("\n")},
 		"settings":      {Part: repeat("allowusers a\n")},

@@ -29,10 +29,13 @@ func TestAllocation(t *testing.T) {
 		"providers": {Before: "providers:\n", Part: func(i int) string { return fmt.Sprintf("- {"+provider+"}\n", i) }},
 		"aliases":   {Before: "providers:\n- alias: ", Part: func(i int) string { return fmt.Sprintf("a%d ", i) }},
 		"scopes":    {Before: "providers:\n- scopes: [", Part: repeat("a,"), After: "]\n"},
-		"one list in many places": {
-			Before: "providers:\n- {" + fmt.Sprintf(provider, 0) + ", hosts: &h [" + strings.Repeat("a,", 16<<10) + "]}\n",
-			Part:   func(i int) string { return fmt.Sprintf("- {"+provider+", hosts: *h}\n", i+1) },
-		},
+		"one list in many places": {Whole: func(size int) []byte {
+			text := "providers:\n- {" + fmt.Sprintf(provider, 0) + ", hosts: &h [" + strings.Repeat("a,", size/4) + "]}\n"
+			for i := 1; len(text) < size; i++ {
+				text += "- {" + fmt.Sprintf(provider, i) + ", hosts: *h}\n"
+			}
+			return []byte(text)
+		}},
 		"members":        {Part: func(i int) string { return fmt.Sprintf("a%d: b\n", i) }},
 		"deep brackets":  {Part: repeat("[")},
 		"commas":         {Part: repeat("a,")},

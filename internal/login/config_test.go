@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -252,6 +253,12 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add(login.DefaultConfig())
 	f.Add([]byte("providers: &a [*a]"))
 	f.Add([]byte("providers: [{alias: &a b, issuer: *a, client_id: c, scopes: [openid]}]\n---\n"))
+	// Each of the places would have a copy of the list.
+	shared := "providers:\n- {alias: a, issuer: &i https://op.example.com, client_id: c, hosts: &h [" + strings.Repeat("a,", 6000) + "]}\n"
+	for i := range 200 {
+		shared += fmt.Sprintf("- {alias: a%d, issuer: *i, client_id: c, hosts: *h}\n", i)
+	}
+	f.Add([]byte(shared))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var config *login.Config
 		var err error

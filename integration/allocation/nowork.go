@@ -1,0 +1,7 @@
+//go:build !countwork
+
+package allocation
+
+const countsWork = false
+
+var work cost
