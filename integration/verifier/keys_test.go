@@ -133,15 +133,45 @@ func TestKeysOffline(t *testing.T) {
 		t.Errorf("got %v", r)
 	}
 
-	// Issuers of other hosts are left out, and that is no failure.
-	offline.write(t, "providers", "https://sso.example.com x 24h\n")
-	others := offline.keys(t, "import", "--json", bundle)
+	// Issuers of other hosts are left out, and that is no failure. Of what is held, nothing has to be in the bundle.
+	another := newHost(t)
+	wantExit(t, another.keys(t, "refresh", "--all"), 0)
+	theirs := filepath.Join(t.TempDir(), "keys.json")
+	wantExit(t, another.keys(t, "export", theirs), 0)
+	others := offline.keys(t, "import", "--json", theirs)
 	wantExit(t, others, 0)
 	if r := issuers(t, others); len(r) != 1 || r[0]["result"] != "left-out" {
 		t.Errorf("got %v", r)
 	}
-	if !strings.Contains(others.stderr, "https://sso.example.com: is in providers, and not in the bundle") {
+	if !strings.Contains(others.stderr, online.issuer.URL+": is in providers, and not in the bundle: what is held stays") {
 		t.Errorf("got %q", others.stderr)
+	}
+
+	// One of which nothing is held is one with which nobody can log in: a timer has to notice.
+	const missing = "https://sso.example.com"
+	offline.write(t, "providers", online.issuer.URL+" "+pktokentest.ClientID+" 24h\n"+missing+" x 24h\n")
+	for _, args := range [][]string{{bundle}, {"--json", bundle}, {"--dry-run", bundle}} {
+		partly := offline.keys(t, "import", args...)
+		wantExit(t, partly, 1)
+		if !strings.Contains(partly.stderr, missing+": is in providers, and not in the bundle, and no keys are held that may serve\nhint: ") {
+			t.Errorf("%q: got %q", args, partly.stderr)
+		}
+		if args[0] != "--json" {
+			continue
+		}
+		if r := issuers(t, partly); len(r) != 2 || r[1]["issuer"] != missing || r[1]["result"] != "failed" || r[1]["state"] != "missing" {
+			t.Errorf("got %v", r)
+		}
+	}
+	wantLine(t, offline.verify(t, "alice", id.Certificate), id)
+	rest := filepath.Join(t.TempDir(), "rest.json")
+	exported := offline.keys(t, "export", rest)
+	wantExit(t, exported, 1)
+	if !strings.Contains(exported.stderr, missing+": no keys are held, it is left out\nhint: verifier keys refresh --all\n") {
+		t.Errorf("got %q", exported.stderr)
+	}
+	if data, err := os.ReadFile(rest); err != nil || !strings.Contains(string(data), online.issuer.URL) {
+		t.Errorf("expected what is held in the file, got %q, %v", data, err)
 	}
 
 	// What is too old is not taken, and nobody gets in with it.

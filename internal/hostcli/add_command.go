@@ -156,8 +156,16 @@ func checkNewRule(
 	ctx context.Context, configDir string, rule policy.Rule, home bool, log *findings,
 ) (host *sshauth.Configuration, remarks []string, err error) {
 	config, err := readConfig(configDir)
-	if err != nil {
+	closed := closedToUs(err)
+	switch {
+	case closed && !home:
+		return nil, nil, closedError(configDir)
+	case closed:
+		remarks = append(remarks, fmt.Sprintf("%s is closed to you: whether this host reads home rules and knows the provider cannot be seen", configDir))
+	case err != nil:
 		remarks = append(remarks, "nobody can log in before config.yml is right: "+err.Error())
+	}
+	if err != nil {
 		config = policy.DefaultConfig()
 	}
 	if home && !config.HomePolicy {
@@ -170,7 +178,9 @@ func checkNewRule(
 	switch err := checkIssuerIsKnown(host.Providers, rule, configDir); {
 	case err == nil:
 	case home && len(log.all) > 0:
-		remarks = append(remarks, "whether the host knows the provider cannot be seen: its files are closed to you")
+		if !closed {
+			remarks = append(remarks, "whether the host knows the provider cannot be seen: its files are closed to you")
+		}
 	default:
 		return nil, nil, err
 	}

@@ -49,6 +49,7 @@ type auditor struct {
 	settings   *sshdSettings
 	account    *hostfiles.Account
 	unrunnable bool // the account cannot run the program
+	unreadable bool // the account cannot read config.yml, or not even its folder
 	// Of the check of keys: issuers with keys that may serve.
 	held map[string]bool
 

@@ -73,7 +73,7 @@ func faultFinding(err error, so string) auditFinding {
 	var path *fs.PathError
 	switch {
 	case errors.As(err, &fault):
-		f.Code, f.File, f.Hint = codeFileUntrusted, fault.Path, fault.Hint
+		f.Code, f.File, f.Hint = codeFileUntrusted, fault.Path, faultHint(fault)
 		f.Text = fault.Detail + ": expected " + fault.Expected + ", got " + fault.Got + ": " + so
 	case errors.As(err, &path):
 		f.File, f.Text = path.Path, path.Err.Error()+": "+so
@@ -163,7 +163,7 @@ func programFinding(code, file string, line int, err error) auditFinding {
 	f := auditFinding{Code: code, Severity: policy.SeverityError, File: file, Line: line, Text: "it is not run: " + err.Error()}
 	var fault *hostfiles.Fault
 	if errors.As(err, &fault) {
-		f.Hint = fault.Hint
+		f.Hint = faultHint(fault)
 	}
 	return f
 }

@@ -30,6 +30,7 @@ const (
 	codeOtherCommand      = "other-command"
 	codeCommandArguments  = "command-arguments"
 	codeCommandProgram    = "command-program"
+	codeOtherProgram      = "other-program"
 	codeOtherFolders      = "other-folders"
 	codeNoCommandUser     = "no-command-user"
 	codeCommandUserRoot   = "command-user-root"
@@ -61,7 +62,7 @@ func auditCodes() []string {
 	codes := []string{
 		codeConfigUnusable, codeFileUntrusted, codeFileUnreadable, codeFileNotRead, codeRowUnusable, codePluginUnusable, codePluginProgram, codeChainProgram, codePermissions,
 		codeNoSuchUser, codeHomeUntrusted, codeHomeRow, codeUsersNotChecked, codeSSHDNotChecked, codeSSHDConfig, codeNoCommand, codeOtherCommand,
-		codeCommandArguments, codeCommandProgram, codeOtherFolders, codeNoCommandUser, codeCommandUserRoot, codePublicKeyOff, codeKeyAlgorithms,
+		codeCommandArguments, codeCommandProgram, codeOtherProgram, codeOtherFolders, codeNoCommandUser, codeCommandUserRoot, codePublicKeyOff, codeKeyAlgorithms,
 		codeMatchBlock, codeUserNotAllowed, codeRootLoginOff, codeOldSSHD, codeSourcePenalties, codeCacheFolder, codeKeysMissing, codeKeysStale,
 		codeKeysTooOld, codeProviderDown, codeProviderAlgorithm, codeClockSkew, codeClockUnknown, codeLogNotChecked, codeDenied, codeNothingLogged,
 		codeNoSuchRule, codeSandboxOff, codeSandboxIncomplete, codeSandboxPort,

@@ -18,7 +18,7 @@ import (
 
 // checkKeys looks at the cache as the user does whose it is.
 func (a *auditor) checkKeys(ctx context.Context) {
-	if a.account == nil || a.configErr != nil || a.unrunnable {
+	if a.account == nil || a.configErr != nil || a.unrunnable || a.unreadable {
 		return // said already: nobody can log in
 	}
 	if user := os.Geteuid(); user != 0 && user != int(a.account.UID) {

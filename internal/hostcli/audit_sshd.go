@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/installer"
 	"opkssh/pkg/policy"
 )
 
@@ -103,6 +104,7 @@ func (a *auditor) checkCommand(ctx context.Context, settings sshdSettings) {
 		return
 	}
 	a.checkCommandProgram(parsed.program)
+	a.checkOtherProgram(ctx, parsed.program)
 	if settings.commandUser() == "" {
 		a.error(codeNoCommandUser, "sshd has no AuthorizedKeysCommandUser: it does not run the command", "in sshd_config: AuthorizedKeysCommandUser "+defaultCommandUser)
 	}
@@ -137,6 +139,18 @@ func (a *auditor) checkCommandProgram(program string) {
 		})
 	case err != nil:
 		a.error(codeCommandProgram, fmt.Sprintf("AuthorizedKeysCommand %s: %v", program, err), "")
+	}
+}
+
+// checkOtherProgram is about a program that is not this one: what is found here, and what lock writes, may mean nothing to it.
+func (a *auditor) checkOtherProgram(ctx context.Context, program string) {
+	other := findOtherProgram(ctx, program)
+	switch {
+	case other == nil:
+	case other.version.Ours:
+		a.warning(codeOtherProgram, other.String()+": it may decide otherwise than is said here", installer.ReplaceHint(program))
+	default:
+		a.error(codeOtherProgram, other.String()+": locks, limits and all else may mean nothing to it", installer.ReplaceHint(program))
 	}
 }
 

@@ -3,8 +3,12 @@ package hostcli
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 
 	"opkssh/internal/hostfiles"
 	"opkssh/pkg/policy"
@@ -115,9 +119,36 @@ func hintOf(err error) string {
 	var exit *exitError
 	switch {
 	case errors.As(err, &fault):
-		return fault.Hint
+		return faultHint(fault)
 	case errors.As(err, &exit):
 		return exit.hint
 	}
 	return ""
+}
+
+// faultHint is what to do about a file that cannot be used. Of one that is closed to this process, package hostfiles says how to give it to the
+// process's own group: that is right for the user that sshd runs the verifier as, and would lock everybody out for the sake of another one.
+func faultHint(fault *hostfiles.Fault) string {
+	if !isAccessFault(fault) {
+		return fault.Hint
+	}
+	if us, err := user.LookupId(strconv.Itoa(os.Geteuid())); err == nil && us.Username == defaultCommandUser {
+		return fault.Hint
+	}
+	return "as root: verifier permissions fix"
+}
+
+// isAccessFault is whether a file may not be read by this process, and nothing else is wrong with it.
+func isAccessFault(err error) bool {
+	var fault *hostfiles.Fault
+	return errors.As(err, &fault) && fault.Detail == "access" || errors.Is(err, fs.ErrPermission)
+}
+
+// closedToUs is whether err says that the host's files may not be read by the ordinary user who runs this. They need not be: only the
+// verifier's user has to.
+func closedToUs(err error) bool { return os.Geteuid() != 0 && isAccessFault(err) }
+
+// closedError is all that an ordinary user is told of a folder that is closed to them: nothing is wrong with it.
+func closedError(configDir string) error {
+	return &exitError{text: configDir + " is closed to you: only root and the verifier's user read the host's files", hint: "run it as root", code: exitRefused}
 }

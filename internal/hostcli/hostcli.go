@@ -69,7 +69,7 @@ func root(commands []*cobra.Command) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "verifier",
 		Short:         "decide for sshd who may log in with an OpenID Connect identity",
-		Version:       fmt.Sprintf("%s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH),
+		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -104,6 +104,11 @@ func Main(args []string) int {
 		fmt.Fprintf(os.Stderr, "hint: %s\n", printable.Text(exit.hint))
 	}
 	return exit.code
+}
+
+// versionText is what stands behind a program's name in its answer to --version.
+func versionText() string {
+	return fmt.Sprintf("%s (%s, %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func version() string {

@@ -49,7 +49,8 @@ It makes what is missing of
   a timer that refreshes the keys, where systemd is;
   /etc/ssh/sshd_config.d/10-opkssh.conf, or lines at the top of an sshd_config that includes no such files.
 
-If sshd asks another AuthorizedKeysCommand, nothing is done. sshd is told to read its configuration only when
+If sshd asks another AuthorizedKeysCommand, nothing is done. If it asks another version of this program, or an older
+opkssh, that one goes on to decide, and install says what to do. sshd is told to read its configuration only when
 sshd -t accepts it. When a step fails, all are taken back. What was made is in ` + installer.ManifestPath + `,
 from which verifier uninstall takes it back. It can be run again at any time.
 
@@ -110,7 +111,7 @@ func runInstall(cmd *cobra.Command, options *installOptions, args []string, plan
 	if root == "/" {
 		root = ""
 	}
-	p, err := plan(installer.Options{Root: root, Program: program, NoReload: options.noReload, Purge: options.purge})
+	p, err := plan(installer.Options{Root: root, Program: program, Version: versionText(), NoReload: options.noReload, Purge: options.purge})
 	if err != nil {
 		return installError(err)
 	}

@@ -30,7 +30,8 @@ func keysExportCommand() *cobra.Command {
 keys import reads. Run keys refresh --all before. Nothing in it is secret, but whoever can change it decides whose
 tokens the other host believes: carry it as you carry the host's configuration.
 
-Exit status: 0 written; 1 there is nothing to write, or it cannot be written; 2 wrong usage.`,
+Exit status: 0 written; 1 no keys are held of an issuer, which standard error names, and those of the others are
+written, or nothing could be written; 2 wrong usage.`,
 		Example: `  verifier keys refresh --all && verifier keys export /srv/keys.json
   verifier keys export - | ssh offline-host sudo verifier keys import -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,17 +40,21 @@ Exit status: 0 written; 1 there is nothing to write, or it cannot be written; 2 
 			}
 			var bundle bytes.Buffer
 			run := keysRun{options, &bundle, cmd.ErrOrStderr()}
-			if err := run.asCacheOwner(cmd.Context(), nil, append(keysArguments("export", options), "-"), run.export); err != nil {
-				return err
+			incomplete := run.asCacheOwner(cmd.Context(), nil, append(keysArguments("export", options), "-"), run.export)
+			// What is held is worth having, without the rest.
+			if incomplete != nil && !json.Valid(bundle.Bytes()) {
+				return incomplete
 			}
 			if args[0] == "-" {
-				_, err := cmd.OutOrStdout().Write(bundle.Bytes())
-				return err
+				if _, err := cmd.OutOrStdout().Write(bundle.Bytes()); err != nil {
+					return err
+				}
+				return incomplete
 			}
 			if err := writeBundle(args[0], bundle.Bytes()); err != nil {
 				return &exitError{text: err.Error(), code: exitRefused}
 			}
-			return nil
+			return incomplete
 		},
 	}
 	options.register(c)
@@ -67,7 +72,8 @@ at that time, see max_stale of config.yml. What is held already and is newer sta
 
 Whoever can change FILE decides whose tokens this host believes.
 
-Exit status: 0 all of this host's issuers were taken, or held already; 1 one was not; 2 wrong usage.`,
+Exit status: 0 keys of all of this host's issuers were taken, or are held; 1 of one there are none, or they could not be
+taken: standard error names it; 2 wrong usage.`,
 		Example: `  verifier keys import /srv/keys.json
   verifier keys import --dry-run --json - <keys.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -146,13 +152,22 @@ func (r *keysRun) export() error {
 	if len(issuers) == 0 {
 		return &exitError{text: "no keys are held of this host's providers", hint: "verifier keys refresh --all", code: exitRefused}
 	}
+	// Through the writer for people, who may look at it in a terminal.
+	if err := printable.JSON(r.stdout, json.RawMessage(bundle)); err != nil {
+		return err
+	}
+	missing := false
 	for _, issuer := range configured {
 		if !slices.Contains(issuers, issuer) {
+			missing = true
 			_, _ = fmt.Fprintln(r.stderr, printable.Text(issuer+": no keys are held, it is left out"))
 		}
 	}
-	// Through the writer for people, who may look at it in a terminal.
-	return printable.JSON(r.stdout, json.RawMessage(bundle))
+	if missing {
+		_, _ = fmt.Fprintln(r.stderr, "hint: verifier keys refresh --all")
+		return errRefused
+	}
+	return nil
 }
 
 // errNotConfigured is no failure: a bundle may be made for many hosts.
@@ -160,7 +175,8 @@ type errNotConfigured struct{}
 
 func (errNotConfigured) Error() string { return "not in this host's providers" }
 
-// importBundle has the results imported, unchanged (what is held is as new), left-out (not in providers) and failed.
+// importBundle has the results imported, unchanged (what is held is as new), left-out (not in providers) and failed, also of an issuer
+// of which the bundle has no keys and this host holds none that may serve.
 func (r *keysRun) importBundle(ctx context.Context, bundle []byte) error {
 	cache, err := r.cache()
 	if err != nil {
@@ -186,10 +202,26 @@ func (r *keysRun) importBundle(ctx context.Context, bundle []byte) error {
 			r.printImported(report)
 		}
 	}
+	now := time.Now()
 	for _, issuer := range configured {
-		if !slices.ContainsFunc(reports, func(report keysReport) bool { return report.Issuer == issuer }) {
-			_, _ = fmt.Fprintln(r.stderr, printable.Text(issuer+": is in providers, and not in the bundle"))
+		if slices.ContainsFunc(reports, func(report keysReport) bool { return report.Issuer == issuer }) {
+			continue
 		}
+		report := keysReport{Issuer: issuer, Configured: true, State: keysMissing}
+		if held, err := cache.Entry(issuer); err == nil {
+			report = newKeysReport(held, now)
+			report.Configured = true
+		}
+		text := "is in providers, and not in the bundle"
+		if report.State == keysFresh || report.State == keysStale {
+			_, _ = fmt.Fprintln(r.stderr, printable.Text(issuer+": "+text+": what is held stays"))
+			continue
+		}
+		failed = true
+		report.Result, report.Error = "failed", text+", and no keys are held that may serve"
+		report.hint = "export it on a host that has it in providers, after verifier keys refresh --all"
+		reports = append(reports, report)
+		r.printImported(report) // with --json, too: nothing in the bundle is about it
 	}
 	if r.json {
 		if err := printable.JSON(r.stdout, reports); err != nil {
@@ -225,6 +257,9 @@ func (r *keysRun) printImported(report keysReport) {
 	switch report.Result {
 	case "failed", "left-out":
 		_, _ = fmt.Fprintln(r.stderr, printable.Text(report.Issuer+": "+report.Error))
+		if report.hint != "" {
+			_, _ = fmt.Fprintln(r.stderr, printable.Text("hint: "+report.hint))
+		}
 	default:
 		_, _ = fmt.Fprintln(r.stdout, printable.Text(fmt.Sprintf("%s: %s, fetched at %s, in use until %s", report.Issuer, report.Result,
 			report.FetchedAt.Format(time.RFC3339), report.StaleUntil.Format(time.RFC3339))))

@@ -41,6 +41,9 @@ Exit status: 0 listed, also if there is none; 1 a file could not be read or trus
 }
 
 func runList(ctx context.Context, configDir, user string, asJSON, verbose bool, stdout, stderr io.Writer) error {
+	if _, err := readConfig(configDir); closedToUs(err) {
+		return closedError(configDir)
+	}
 	log := &findings{}
 	var rules []policy.Rule
 	for _, f := range ruleFiles(configDir, log) {

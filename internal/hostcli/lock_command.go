@@ -1,6 +1,7 @@
 package hostcli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/installer"
 	"opkssh/internal/printable"
 	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
@@ -46,7 +48,7 @@ With --until-new-login, a person is kept out until they have logged in anew with
 on their computers now is worth nothing any more. A provider's clock may be ahead of this host's, by up to a minute:
 so that nothing from before counts, logins within the next minute do not count either and have to be repeated.
 
-Sessions that are open go on.
+Sessions that are open go on, and so do keys that somebody has put into authorized_keys.
 
 Exit status: 0 locked, or locked already; 1 nothing was written; 2 wrong usage.`,
 		Example: `  verifier lock alice@example.com
@@ -108,7 +110,34 @@ func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlo
 	if err != nil {
 		return configError(err)
 	}
-	return options.print(cmd.OutOrStdout(), cmd.ErrOrStderr(), plan)
+	if err := options.print(cmd.OutOrStdout(), cmd.ErrOrStderr(), plan); err != nil || unlock {
+		return err
+	}
+	// Behind what was done: nothing may keep a lock from being written. With --json, too: it would look like success.
+	for _, text := range notAskedRemarks(cmd.Context(), options.configDir) {
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printable.Text(text))
+	}
+	return nil
+}
+
+// notAskedRemarks say that sshd asks another program than this one, to which a lock may mean nothing.
+func notAskedRemarks(ctx context.Context, configDir string) []string {
+	settings, err := readSSHDSettings(ctx, "", "", "")
+	if err != nil {
+		return nil
+	}
+	command, err := parseSSHDCommand(settings.command())
+	if err != nil {
+		return nil
+	}
+	if folder, err := filepath.Abs(configDir); err != nil || folder != filepath.Clean(command.options.configDir) {
+		return nil // the lock is for another host, or on its way to one
+	}
+	other := findOtherProgram(ctx, command.program)
+	if other == nil {
+		return nil
+	}
+	return []string{"warning: " + other.String() + ": the lock may mean nothing to it", "hint: " + installer.ReplaceHint(command.program)}
 }
 
 // checkIssuers refuses a lock that would keep nobody out, because no row of providers has its issuer: in an emergency a letter too
@@ -205,6 +234,10 @@ func (p *lockPlan) remarks() []string {
 	if p.changed() {
 		remarks = append(remarks, "hint: sessions that are open go on until you end them")
 	}
+	if slices.ContainsFunc(p.reports, func(r lockReport) bool { return r.Result == "locked" && r.User == "" }) {
+		// Whoever was logged in may have left a way back.
+		remarks = append(remarks, "hint: a key that they have put into authorized_keys, or that a program in chain gives, still lets them in: look at both")
+	}
 	return remarks
 }
 
@@ -266,17 +299,17 @@ func configError(err error) error {
 	var wrong *policy.ConfigError
 	var edit *policy.EditError
 	switch {
+	case closedToUs(err):
+		exit.hint = "run it as root"
 	case errors.As(err, &fault):
 		exit.hint = "everyone is kept out of this host until that is mended"
-		if fault.Hint != "" {
-			exit.hint += ": " + fault.Hint
+		if hint := faultHint(fault); hint != "" {
+			exit.hint += ": " + hint
 		}
 	case errors.As(err, &wrong):
 		exit.hint = "everyone is kept out of this host until config.yml is right"
 	case errors.As(err, &edit):
 		exit.hint = edit.ByHand
-	case errors.Is(err, fs.ErrPermission):
-		exit.hint = "run it as root"
 	case errors.Is(err, fs.ErrNotExist):
 		exit.hint = "--config-dir names the folder with the host's files"
 	}

@@ -68,7 +68,7 @@ func runReadHome(ctx context.Context, user string, stdout io.Writer) error {
 		exit := &exitError{text: err.Error(), code: exitRefused}
 		var fault *hostfiles.Fault
 		if errors.As(err, &fault) {
-			exit.hint = fault.Hint
+			exit.hint = faultHint(fault)
 		}
 		return exit
 	}

@@ -95,6 +95,9 @@ func runRemove(
 		asked.File = account.HomeFile()
 		files = append(files, ruleFile{path: asked.File, home: account})
 	} else {
+		if _, err := readConfig(options.configDir); closedToUs(err) {
+			return closedError(options.configDir)
+		}
 		asked.File = options.configDir
 		for _, f := range ruleFiles(options.configDir, log) {
 			if rules, _ := policy.ParseRules(f.Path, f.Data); slices.ContainsFunc(rules, wanted) {

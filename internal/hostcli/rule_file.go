@@ -136,12 +136,12 @@ func ruleFileError(err error) error {
 	var fault *hostfiles.Fault
 	var edit *policy.EditError
 	switch {
+	case closedToUs(err):
+		exit.hint = "run it as root"
 	case errors.As(err, &fault):
-		exit.hint = fault.Hint
+		exit.hint = faultHint(fault)
 	case errors.As(err, &edit):
 		exit.hint = edit.ByHand
-	case errors.Is(err, fs.ErrPermission):
-		exit.hint = "run it as root"
 	case errors.Is(err, fs.ErrNotExist):
 		exit.hint = "--config-dir names the folder with the host's files"
 	}

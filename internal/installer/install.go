@@ -30,6 +30,7 @@ const (
 type Options struct {
 	Root     string // folder with the image of a system; "" or / for the running one
 	Program  string // path of the program to install, verifier or opkssh, as this process sees it
+	Version  string // what that program says of itself, behind its name
 	NoReload bool   // leave a running sshd alone
 	Purge    bool   // on uninstalling, remove what was changed since, too, and all of /etc/opk
 }
@@ -152,7 +153,7 @@ func (p *Plan) planInstall(o Options) error {
 		p.planSELinux,
 		func() error { return p.planTimer(program) },
 		// The last: from here on the host lets people in.
-		func() error { return p.planSSHD(program, !o.NoReload) },
+		func() error { return p.planSSHD(program, o, !o.NoReload) },
 	} {
 		if err := plan(); err != nil {
 			return err

@@ -9,6 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"opkssh/internal/hostfiles"
+	"opkssh/pkg/policy"
 )
 
 const (
@@ -17,13 +20,13 @@ const (
 )
 
 // planSSHD plans to make sshd ask the verifier: by a file in sshd_config.d, or, where sshd_config includes none, by lines at its top.
-func (p *Plan) planSSHD(program string, reload bool) error {
+func (p *Plan) planSSHD(program string, o Options, reload bool) error {
 	main := p.host.firstOf(sshdConfig, "/usr/etc/ssh/sshd_config")
 	if main == "" {
 		return &Refusal{Path: sshdConfig, Detail: "expected the configuration of sshd, got no such file", Hint: "install the OpenSSH server first"}
 	}
 	text := p.sshdText(program)
-	asked, err := p.checkOthers(main)
+	asked, err := p.checkOthers(main, program, o)
 	if err != nil || asked {
 		return err
 	}
@@ -80,7 +83,7 @@ func (p *Plan) sshdText(programPath string) string {
 }
 
 // checkOthers looks for commands that sshd asks already. Only one can be asked: another one's users must not be locked out by ours.
-func (p *Plan) checkOthers(main string) (asked bool, err error) {
+func (p *Plan) checkOthers(main, program string, o Options) (asked bool, err error) {
 	reader := &sshdReader{host: p.host}
 	if err := reader.read(main, false, 0); err != nil {
 		return false, err
@@ -92,10 +95,13 @@ func (p *Plan) checkOthers(main string) (asked bool, err error) {
 		}
 		switch {
 		case s.match && asksVerifier(s.value):
+			p.remarkOtherProgram(s, program, o)
 		case s.match:
 			p.remark("%s: in this Match block sshd asks %s, and not the verifier", s.place(), s.value)
 		case asksVerifier(s.value):
-			p.remark("%s: sshd asks the verifier already: left as it is", s.place())
+			if !p.remarkOtherProgram(s, program, o) {
+				p.remark("%s: sshd asks the verifier already: left as it is", s.place())
+			}
 			return true, nil
 		default:
 			return false, &Refusal{
@@ -105,6 +111,51 @@ func (p *Plan) checkOthers(main string) (asked bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// remarkOtherProgram says that sshd asks a verifier, and that it is not the one that is installed here: another one decides, and what
+// this one's commands write may mean nothing to it. program is the path that this one has on the host.
+func (p *Plan) remarkOtherProgram(s sshdSetting, program string, o Options) bool {
+	words, err := policy.SplitCommand(s.value)
+	if err != nil || len(words) == 0 || words[0] == program {
+		return false
+	}
+	path := words[0]
+	other, err := p.otherProgram(path, o)
+	switch {
+	case err != nil:
+		p.remark("%s: sshd asks %s, which cannot be looked at: %v", s.place(), path, err)
+	case other == "":
+		return false
+	default:
+		p.remark("%s: sshd goes on to ask %s, which is %s: it decides who logs in, and not this one", s.place(), path, other)
+	}
+	p.remark("hint: %s", ReplaceHint(path))
+	return true
+}
+
+// otherProgram describes the host's program at path, or is "" where it is the one to install. It is run only where root alone could have
+// written it, and nothing of an image is.
+func (p *Plan) otherProgram(path string, o Options) (string, error) {
+	theirs, err := p.host.readRegular(path)
+	if err != nil {
+		return "", err
+	}
+	ours, err := os.ReadFile(o.Program)
+	if err != nil || bytes.Equal(ours, theirs) {
+		return "", err
+	}
+	var version ProgramVersion
+	if !p.host.image() {
+		if resolved, err := hostfiles.SystemProgram(path); err == nil {
+			output, _ := runProgram(resolved, "--version")
+			version = ParseProgramVersion(output)
+		}
+	}
+	if version.Is(o.Version) {
+		return "", nil
+	}
+	return version.Other(), nil
 }
 
 // inBlock is whether a line of sshd_config stands between our marks.
