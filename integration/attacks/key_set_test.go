@@ -110,7 +110,7 @@ func TestKeySetPoisoning(t *testing.T) {
 			return modulus(new(big.Int).Sub(own(op), big.NewInt(1)), 65537)
 		}), withoutSecret, "provider-signature", allowed},
 		{"modulus a power of two", weak(func(*pktokentest.Issuer) object { return modulus(twos, 65537) }), func(f *forgery) {
-			f.saltUntilOdd(b64(encodeJSON(f.t, f.header, nil)))
+			f.saltUntil(b64(encodeJSON(f.t, f.header, nil)), isOdd)
 			f.opSignature = func(signed string) []byte { return root(paddedHash(signed)).FillBytes(make([]byte, 256)) }
 		}, "provider-signature", allowed},
 		{"GQ256 as made", one(nil), proven(func(own *big.Int) *rsa.PublicKey { return &rsa.PublicKey{N: own, E: 65537} },
@@ -198,7 +198,9 @@ func paddedHash(signed string) *big.Int {
 func (f *forgery) proveWith(key *rsa.PublicKey, sign func(padded *big.Int) *big.Int) {
 	original := b64(encodeJSON(f.t, f.header, nil))
 	f.header = object{"alg": "GQ256", "typ": "JWT", "kid": original, "jkt": thumbprint(key)}
-	f.saltUntilOdd(original)
+	f.saltUntil(original, func(padded *big.Int) bool {
+		return isOdd(padded) && new(big.Int).ModInverse(sign(padded), key.N) != nil
+	})
 	f.opSignature = func(message string) []byte {
 		_, payload, _ := strings.Cut(message, ".")
 		b := max(bits.Len(uint(key.E))-1, 1)
@@ -229,12 +231,14 @@ func (f *forgery) proveWith(key *rsa.PublicKey, sign func(padded *big.Int) *big.
 	}
 }
 
-// saltUntilOdd adds a claim that makes the padded hash of header and payload odd.
-func (f *forgery) saltUntilOdd(header64 string) {
+func isOdd(n *big.Int) bool { return n.Bit(0) == 1 }
+
+// saltUntil adds a claim that makes the padded hash of header and payload fit.
+func (f *forgery) saltUntil(header64 string, fits func(padded *big.Int) bool) {
 	f.claimsJSON = func(payload []byte) []byte {
 		for i := 0; ; i++ {
 			salted := replace("{", fmt.Sprintf(`{"salt":%d,`, i))(payload)
-			if paddedHash(header64+"."+b64(salted)).Bit(0) == 1 {
+			if fits(paddedHash(header64 + "." + b64(salted))) {
 				return salted
 			}
 		}
