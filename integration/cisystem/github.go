@@ -8,16 +8,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"io"
 	"math/big"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"opkssh/integration/proxy"
 	"opkssh/pkg/pktoken/pktokentest"
 )
 
@@ -44,9 +42,7 @@ func StartGitHub(t testing.TB) *GitHub {
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t, g.CAFile, "*.actions.githubusercontent.com")}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	proxy := httptest.NewServer(connectTo(server.Listener.Addr().String()))
-	t.Cleanup(proxy.Close)
-	g.Proxy = proxy.URL
+	g.Proxy = proxy.Start(t, server.Listener.Addr().String()).URL
 	s.Variables["ACTIONS_ID_TOKEN_REQUEST_URL"] = "https://" + gitHubRunners + s.requestPath + "?api-version=2.0"
 	s.Variables["HTTPS_PROXY"], s.Variables["SSL_CERT_FILE"] = g.Proxy, g.CAFile
 	return g
@@ -72,33 +68,4 @@ func certificate(t testing.TB, file, name string) tls.Certificate {
 		t.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-// connectTo is a proxy (RFC 9110 §9.3.6) that leads to one address, whatever it is asked for.
-func connectTo(address string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect {
-			w.WriteHeader(http.StatusMethodNotAllowed)
-			return
-		}
-		server, err := net.Dial("tcp", address)
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		defer func() { _ = server.Close() }()
-		client, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer func() { _ = client.Close() }()
-		if _, err := io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
-			return
-		}
-		go func() {
-			_, _ = io.Copy(server, buffered)
-			_ = server.(*net.TCPConn).CloseWrite()
-		}()
-		_, _ = io.Copy(client, server)
-	}
 }
