@@ -57,6 +57,10 @@ func TestRuleThatComesFirst(t *testing.T) {
 		{"in front of a plugin", map[string]string{"auth_id": limited}, "auth_id", open, untrusted, true},
 		{"closed in front of a plugin", map[string]string{"auth_id": limited}, "auth_id", closed, untrusted, true},
 
+		{"a folder in the place of a file", map[string]string{"auth_id.d/10.conf": limited}, "auth_id.d/10.conf", func(t *testing.T, path string) {
+			check(t, os.Remove(path))
+			check(t, os.Mkdir(path, 0o755))
+		}, allowed, false},
 		{"nobody's rule", map[string]string{"auth_id": "# nothing\n"}, "auth_id", open, allowed, false},
 		{"empty", map[string]string{"auth_id": ""}, "auth_id", open, allowed, false},
 		{"bob's rule alone", map[string]string{"auth_id": bobs}, "auth_id", open, allowed, false},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,13 +47,6 @@ var errNobody = &exitError{
 func (a *lockArguments) locks(identities []string, now time.Time) ([]policy.Lock, error) {
 	if err := a.check(); err != nil {
 		return nil, err
-	}
-	for _, texts := range [][]string{identities, a.subjects, a.claims, a.users} {
-		for _, text := range texts {
-			if err := checkNotEscaped(text); err != nil {
-				return nil, err
-			}
-		}
 	}
 	// A token is accepted from a clock that is so far ahead of ours: one from before the lock may say that it is from after it.
 	before := now.Add(skewTolerance).UTC().Truncate(time.Second)
@@ -133,19 +127,38 @@ func (a *lockArguments) check() error {
 // logEscape is how the log writes what is not ASCII, a backslash and a quote.
 var logEscape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\(?:u[0-9a-fA-F]{4}|\\|")`) })
 
-// checkNotEscaped refuses what was taken from the log with its escapes: it is nobody's, and to lock it would look like success.
-func checkNotEscaped(text string) error {
-	if !logEscape().MatchString(text) {
-		return nil
+// checkEmails refuses addresses that were taken from the log with its escapes: they are nobody's, and to lock them would look like success.
+func checkEmails(identities []string) error {
+	for _, text := range identities {
+		if !strings.Contains(text, `\`) {
+			continue
+		}
+		e := &exitError{text: fmt.Sprintf("expected an email address without a backslash, got %s", quoted(text)), code: exitUsage}
+		if logEscape().MatchString(text) {
+			e.hint = "jq -r .email prints it as it is"
+			if meant, ok := unescaped(text); ok {
+				e.hint = "write it as it is: " + meant
+			}
+		}
+		return e
 	}
-	e := &exitError{
-		text: fmt.Sprintf("expected %s without the escapes of the log", quoted(text)), hint: "jq -r .email prints it as it is", code: exitUsage,
+	return nil
+}
+
+// escapeRemarks are about names that may be as they are, such as CORP\u123456, and may have been taken from the log.
+func (a *lockArguments) escapeRemarks() (remarks []string) {
+	for _, text := range slices.Concat(a.subjects, a.claims, a.users) {
+		if meant, ok := unescaped(text); ok && meant != text {
+			remarks = append(remarks, fmt.Sprintf("warning: %s is locked letter by letter; if it was copied from the log, lock %s", quoted(text), meant))
+		}
 	}
-	var meant string
-	if json.Unmarshal([]byte(`"`+text+`"`), &meant) == nil && meant == printable.Text(meant) {
-		e.hint = "write it as it is: " + meant
-	}
-	return e
+	return remarks
+}
+
+// unescaped undoes the escapes of the log.
+func unescaped(text string) (meant string, ok bool) {
+	err := json.Unmarshal([]byte(`"`+text+`"`), &meant)
+	return meant, err == nil && meant == printable.Text(meant)
 }
 
 func (a *lockArguments) notAnEmail(identity string) error {

@@ -84,6 +84,11 @@ Exit status: 0 unlocked, or not locked at all; 1 nothing was written; 2 wrong us
 }
 
 func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlock bool) error {
+	if !unlock { // what an older release has locked can be unlocked
+		if err := checkEmails(identities); err != nil {
+			return err
+		}
+	}
 	locks, err := options.whom.locks(identities, time.Now())
 	if err != nil {
 		var exit *exitError
@@ -114,7 +119,7 @@ func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlo
 		return err
 	}
 	// Behind what was done: nothing may keep a lock from being written. With --json, too: it would look like success.
-	for _, text := range notAskedRemarks(cmd.Context(), options.configDir) {
+	for _, text := range append(options.whom.escapeRemarks(), notAskedRemarks(cmd.Context(), options.configDir)...) {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printable.Text(text))
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,6 +121,10 @@ func (r *logoutReport) forgetOthers() error {
 	ctx, cancel := context.WithTimeout(context.Background(), forgetPatience)
 	defer cancel()
 	r.ForgottenOthers, err = store.DeleteUnused(ctx, func(e keychain.Entry, is func(keychain.Account) bool) bool {
+		// One of an older release does not say, and a folder that is not there may be on a medium that is away.
+		if _, err := os.Stat(filepath.Dir(e.KeyFile)); e.KeyFile == "" || errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
 		id, found := userkeys.Read(userkeys.At(e.KeyFile))
 		return found && is(accountOf(id))
 	})

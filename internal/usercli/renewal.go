@@ -99,7 +99,7 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 		return err
 	}
 	account := accountOf(id)
-	if p := r.provider; p != nil && (p.Issuer != account.Issuer || p.ClientID != account.ClientID) {
+	if p := r.provider; p != nil && !id.At(p.Issuer, p.ClientID, nil) {
 		// Another provider must not see the refresh token.
 		return withHint(fmt.Errorf("the key is from client %s of %s, and the provider is now client %s of %s",
 			account.ClientID, account.Issuer, p.ClientID, p.Issuer), "opkssh login")

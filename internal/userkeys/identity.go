@@ -19,6 +19,7 @@ import (
 // person's own files and agent say.
 type Identity struct {
 	Issuer, ClientID string
+	audiences        []string // which a client has to be among, if it is not ClientID
 	Subject, Email   string
 	Alias            string // of the provider at the login, if that is known
 
@@ -112,7 +113,8 @@ func identityOf(cert *sshcert.Certificate) Identity {
 	id.Issuer = token.UnverifiedIssuer()
 	id.Subject, _ = claims["sub"].(string)
 	id.Email, _ = claims["email"].(string)
-	id.ClientID = clientID(claims, token.Commitment())
+	id.audiences = audiences(claims, token.Commitment())
+	id.ClientID = clientID(claims, id.audiences)
 	id.IssuedAt = numericDate(claims["iat"])
 	id.TokenExpires = numericDate(claims["exp"])
 	if refreshed := token.UnverifiedRefreshedClaims(); refreshed != nil {
@@ -125,18 +127,25 @@ func identityOf(cert *sshcert.Certificate) Identity {
 const maxUnixTime = 253402300799
 
 // clientID is whom the ID token was made for. Where the audience is a commitment to the key, as in CI jobs, it is nobody: "".
-func clientID(claims map[string]any, commitment string) string {
+func clientID(claims map[string]any, audiences []string) string {
 	if party, ok := claims["azp"].(string); ok {
 		return party
 	}
-	audience, _ := claims["aud"].(string)
-	if list, ok := claims["aud"].([]any); ok && len(list) > 0 {
-		audience, _ = list[0].(string)
-	}
-	if audience == commitment || strings.HasPrefix(audience, pktoken.GQAudiencePrefix) {
+	if len(audiences) == 0 {
 		return ""
 	}
-	return audience
+	return audiences[0]
+}
+
+// audiences are the clients that an ID token names.
+func audiences(claims map[string]any, commitment string) (all []string) {
+	list, _ := claims["aud"].([]any)
+	for _, audience := range append(slices.Clone(list), claims["aud"]) {
+		if text, ok := audience.(string); ok && text != commitment && !strings.HasPrefix(text, pktoken.GQAudiencePrefix) {
+			all = append(all, text)
+		}
+	}
+	return all
 }
 
 // numericDate reads a NumericDate (RFC 7519 §2); what is none is the zero time.
@@ -157,7 +166,7 @@ func (id Identity) Same(other Identity) bool {
 // At is whether it comes from a login with this provider. aliases are the provider's names: they tell two providers apart that
 // are one client of one issuer, for two accounts.
 func (id Identity) At(issuer, clientID string, aliases []string) bool {
-	return id.Issuer == issuer && id.ClientID == clientID &&
+	return id.Issuer == issuer && (id.ClientID == clientID || slices.Contains(id.audiences, clientID)) &&
 		(id.Alias == "" || len(aliases) == 0 || slices.Contains(aliases, id.Alias))
 }
 

@@ -1,6 +1,7 @@
 package userkeys_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"opkssh/internal/userkeys"
+	"opkssh/pkg/pktoken/pktokentest"
 	"opkssh/pkg/sshcert"
 )
 
@@ -78,6 +80,32 @@ func remove(t *testing.T, name string) {
 	t.Helper()
 	if err := os.Remove(name); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A key is at each client that its ID token names, by whichever of them hosts know it.
+func TestAtOneOfSeveralClients(t *testing.T) {
+	for name, claims := range map[string]map[string]any{
+		"audiences":     {"aud": []string{"api", "opkssh"}},
+		"another party": {"aud": "opkssh", "azp": "app"},
+	} {
+		key, err := userkeys.Generate(userkeys.ECDSA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer, err := ssh.NewSignerFromKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const issuer = "https://op.example.com"
+		cert, err := sshcert.New(rand.Reader, signer, pktokentest.NewIssuer(t, issuer, "ES256").Token(t, key, claims), sshcert.Template{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := userkeys.Of(cert)
+		if err != nil || !id.At(issuer, "opkssh", nil) || !id.At(issuer, id.ClientID, nil) || id.At(issuer, "other", nil) || id.At(issuer, "", nil) {
+			t.Errorf("%s: got %+v, %v", name, id, err)
+		}
 	}
 }
 

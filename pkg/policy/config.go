@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -172,9 +171,6 @@ func (c *Config) readRevokedBefore(r yamlReader) func(*yaml.Node) error {
 		}
 		folded := identity
 		if strings.Contains(identity, "@") {
-			if err := checkNoBackslash(identity); err != nil {
-				return r.fail(key, "%s", err)
-			}
 			folded = strings.Map(foldASCII, identity)
 		}
 		if seen[folded] {
@@ -201,10 +197,7 @@ func readDenyEntry(r yamlReader, n *yaml.Node) (DenyEntry, error) {
 			if e.Claim, e.Value, err = splitClaim(s); err != nil {
 				return err
 			}
-			if e.Claim == "email" {
-				err = checkNoBackslash(e.Value)
-			}
-			return cmp.Or(err, checkNotWildcard(e.Value))
+			return checkNotWildcard(e.Value)
 		}),
 	})
 	given := 0
@@ -231,15 +224,6 @@ func checkDenyEmail(s string) error {
 	local, domain, _ := strings.Cut(s, "@")
 	if local == "" || domain == "" || strings.ContainsAny(s, "*? ,\t") {
 		return fmt.Errorf("expected one whole email address, got %s", quoteShort(s))
-	}
-	return checkNoBackslash(s)
-}
-
-// checkNoBackslash is about emails, in which providers have none. One that was taken from the log has, in the place of its letters
-// that are not ASCII.
-func checkNoBackslash(email string) error {
-	if strings.Contains(email, `\`) {
-		return fmt.Errorf("expected an email address without a backslash, with its letters as they are, got %s", quoteShort(email))
 	}
 	return nil
 }
