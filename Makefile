@@ -118,7 +118,7 @@ integration:
 
 # The SSH clients of each Debian with the sshd of each, fetched with debootstrap; RELEASES=DIR keeps them. Writes docs/compatibility.md.
 compatibility:
-	$(AS_ROOT) $(GO) test -count 1 -timeout 30m $(COMPATIBILITY)
+	$(AS_ROOT) $(GO) test -count 1 -timeout 60m $(COMPATIBILITY)
 
 # Logins as fast as the machine goes, for DURATION (10m) each at sshd and at a server in Go; fails where something grows. Writes docs/load.md.
 load:
