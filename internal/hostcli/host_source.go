@@ -6,9 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 
 	"opkssh/internal/hostfiles"
 	"opkssh/pkg/policy"
@@ -132,7 +130,7 @@ func faultHint(fault *hostfiles.Fault) string {
 	if !isAccessFault(fault) {
 		return fault.Hint
 	}
-	if us, err := user.LookupId(strconv.Itoa(os.Geteuid())); err == nil && us.Username == defaultCommandUser {
+	if theirs, err := hostfiles.LookupLocalAccount(defaultCommandUser); err == nil && int(theirs.UID) == os.Geteuid() {
 		return fault.Hint
 	}
 	return "as root: verifier permissions fix"

@@ -138,29 +138,21 @@ func openFileSink(path string) *fileSink {
 		_ = file.Close()
 		return &fileSink{err: fmt.Errorf("expected a regular file, got %v", info)}
 	}
-	return &fileSink{file: file, torn: endsInPart(file)}
+	return &fileSink{file: file, torn: endsInPart(file, info.Size())}
 }
 
-// endsInPart is whether a file's last line has no end, and is not being written by somebody else: then the file grows.
-func endsInPart(file *os.File) bool {
-	size, part := lastLine(file)
-	if !part {
+// endsInPart is whether the last line of a file of this size has no end, and is not being written by somebody else: then the file grows.
+func endsInPart(file *os.File, size int64) bool {
+	last := make([]byte, 1)
+	if size == 0 {
+		return false
+	}
+	if _, err := file.ReadAt(last, size-1); err != nil || last[0] == '\n' {
 		return false
 	}
 	time.Sleep(20 * time.Millisecond)
-	later, part := lastLine(file)
-	return part && later == size
-}
-
-// lastLine gives the size of a file, and whether a part of a line is at its end.
-func lastLine(file *os.File) (size int64, part bool) {
-	info, err := file.Stat()
-	if err != nil || info.Size() == 0 {
-		return 0, false
-	}
-	last := make([]byte, 1)
-	_, err = file.ReadAt(last, info.Size()-1)
-	return info.Size(), err == nil && last[0] != '\n'
+	later, err := file.Stat()
+	return err == nil && later.Size() == size
 }
 
 func (s *fileSink) write(_ slog.Level, line []byte) error {
