@@ -91,7 +91,7 @@ func (a *auditor) checkMayRead(plan []hostfiles.Change) map[string]bool {
 			continue
 		}
 		info, err := os.Lstat(c.Path)
-		if err != nil || mayRead(a.account, info) {
+		if err != nil || a.account.MayRead(info) {
 			continue
 		}
 		hint, _ := planned(c.Path)

@@ -53,9 +53,12 @@ func (certificateFiles) File(path string) ([]byte, error) {
 
 // Folder implements [idp.CertificateFiles].
 func (c certificateFiles) Folder(path string) (files [][]byte, err error) {
-	// No name ends in a slash: this looks at the folder alone, before it is asked for its names.
-	if _, faults := hostfiles.ReadSystemFolder(path, "/"); len(faults) > 0 {
-		return nil, faults[0]
+	absolute, err := filepath.Abs(path)
+	if err == nil {
+		err = hostfiles.CheckSystemIn("/", absolute)
+	}
+	if err != nil {
+		return nil, err
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {

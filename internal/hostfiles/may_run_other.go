@@ -2,5 +2,10 @@
 
 package hostfiles
 
+import "io/fs"
+
 // MayRun says whether the account may run a program: see the version for Unix systems.
 func (a *Account) MayRun(string) error { return errUnsupported }
+
+// MayRead is for hosts, which are Unix systems.
+func (a *Account) MayRead(fs.FileInfo) bool { return true }

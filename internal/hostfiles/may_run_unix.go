@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,14 +21,9 @@ func (a *Account) MayRun(path string) error {
 		if err := unix.Lstat(at, &st); err != nil {
 			return &fs.PathError{Op: "lstat", Path: at, Err: err}
 		}
-		bit := uint32(0o001)
-		switch {
-		case a.UID == 0:
+		bit := uint32(0o001) << a.class(st.Uid, st.Gid, groups)
+		if a.UID == 0 {
 			bit = 0o111
-		case st.Uid == a.UID:
-			bit = 0o100
-		case slices.Contains(groups, st.Gid):
-			bit = 0o010
 		}
 		if mode := uint32(st.Mode) & 0o7777; mode&bit == 0 {
 			return &Fault{
@@ -38,4 +34,30 @@ func (a *Account) MayRun(path string) error {
 			return nil
 		}
 	}
+}
+
+// MayRead is whether the mode lets the account read a file, or list and enter a folder. Of a link nothing is known. Access
+// control lists are not looked at.
+func (a *Account) MayRead(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || a.UID == 0 || info.Mode()&fs.ModeSymlink != 0 {
+		return true
+	}
+	need := fs.FileMode(0o4)
+	if info.IsDir() {
+		need = 0o5
+	}
+	need <<= a.class(st.Uid, st.Gid, a.Groups())
+	return info.Mode().Perm()&need == need
+}
+
+// class is how far left in a mode the account's permissions stand: as the owner, in the group, or as others.
+func (a *Account) class(uid, gid uint32, groups []uint32) int {
+	switch {
+	case uid == a.UID:
+		return 6
+	case slices.Contains(groups, gid):
+		return 3
+	}
+	return 0
 }
