@@ -114,16 +114,7 @@ func (h *host) heldKeys(t *testing.T) (path string) {
 func (h *host) age(t *testing.T, by time.Duration) {
 	t.Helper()
 	path := h.heldKeys(t)
-	data, err := os.ReadFile(path)
-	check(t, err)
-	var held object
-	check(t, json.Unmarshal(data, &held))
-	for _, name := range []string{"fetched_at", "fresh_until"} {
-		at, err := time.Parse(time.RFC3339Nano, held[name].(string))
-		check(t, err)
-		held[name] = at.Add(-by).Format(time.RFC3339Nano)
-	}
-	check(t, os.WriteFile(path, encodeJSON(t, held, nil), 0o600))
+	endtoend.MoveHeldKeys(t, path, -by)
 	check(t, os.Remove(strings.TrimSuffix(path, ".json")+".attempt"))
 }
 

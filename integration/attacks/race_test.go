@@ -77,22 +77,10 @@ func (h *host) race(t *testing.T, o *offer, one, other, want string) {
 func (h *host) trace(t *testing.T, o *offer, before func(*tracer.Call), flags ...string) *answer {
 	t.Helper()
 	cmd := h.command(context.Background(), t, o, flags...)
-	var files [2]*os.File
-	for i := range files {
-		file, err := os.CreateTemp(t.TempDir(), "output")
-		check(t, err)
-		defer func() { _ = file.Close() }()
-		files[i] = file
-	}
-	cmd.Stdout, cmd.Stderr = files[0], files[1]
+	outputs := tracer.Files(t, cmd)
 	status := tracer.Run(t, cmd, endtoend.Verifier(t), func(call *tracer.Call) (kill bool) { before(call); return false })
-	var texts [2]string
-	for i, file := range files {
-		data, err := os.ReadFile(file.Name())
-		check(t, err)
-		texts[i] = string(data)
-	}
-	return newAnswer(t, texts[0], texts[1], status.ExitStatus())
+	stdout, stderr := outputs()
+	return newAnswer(t, stdout, stderr, status.ExitStatus())
 }
 
 // ownHomes gives the host a user alice, with a home folder that is hers.

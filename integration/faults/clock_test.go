@@ -17,22 +17,10 @@ func (h *host) verifyAt(t *testing.T, id *issuer.Identity, ahead func() time.Dur
 	t.Helper()
 	cmd := h.command(t, h.arguments("alice", id.Certificate)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	var files [2]*os.File
-	for i := range files {
-		file, err := os.CreateTemp(t.TempDir(), "output")
-		check(t, err)
-		defer func() { _ = file.Close() }()
-		files[i] = file
-	}
-	cmd.Stdout, cmd.Stderr = files[0], files[1]
+	outputs := tracer.Files(t, cmd)
 	status := tracer.RunAt(t, cmd, endtoend.Verifier(t), ahead)
-	var texts [2]string
-	for i, file := range files {
-		data, err := os.ReadFile(file.Name())
-		check(t, err)
-		texts[i] = string(data)
-	}
-	return newAnswer(texts[0], texts[1], status.ExitStatus())
+	stdout, stderr := outputs()
+	return newAnswer(stdout, stderr, status.ExitStatus())
 }
 
 // loginAt is alice at another time.

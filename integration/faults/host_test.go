@@ -205,18 +205,7 @@ func (h *host) keysFile(t *testing.T) string {
 func (h *host) moveCache(t *testing.T, by time.Duration) {
 	t.Helper()
 	path := h.keysFile(t)
-	data, err := os.ReadFile(path)
-	check(t, err)
-	var held map[string]any
-	check(t, json.Unmarshal(data, &held))
-	for _, name := range []string{"fetched_at", "fresh_until"} {
-		at, err := time.Parse(time.RFC3339Nano, held[name].(string))
-		check(t, err)
-		held[name] = at.Add(by).UTC().Format(time.RFC3339Nano)
-	}
-	data, err = json.Marshal(held)
-	check(t, err)
-	check(t, os.WriteFile(path, data, 0o600))
+	endtoend.MoveHeldKeys(t, path, by)
 	attempt := strings.TrimSuffix(path, ".json") + ".attempt"
 	check(t, os.WriteFile(attempt, []byte(time.Now().Add(by).UTC().Format(time.RFC3339Nano)+"\n"), 0o600))
 }

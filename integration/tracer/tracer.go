@@ -28,6 +28,29 @@ type Call struct {
 	Args   [6]uint64
 }
 
+// Files lets cmd write to files, as [Run] wants it, and gives what is in them afterwards.
+func Files(t testing.TB, cmd *exec.Cmd) (read func() (stdout, stderr string)) {
+	t.Helper()
+	open := func(name string) *os.File {
+		file, err := os.Create(filepath.Join(t.TempDir(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = file.Close() })
+		return file
+	}
+	stdout, stderr := open("stdout"), open("stderr")
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	text := func(file *os.File) string {
+		data, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	return func() (string, string) { return text(stdout), text(stderr) }
+}
+
 // Run runs cmd to its end, in a process group of its own, and calls before ahead of each system call of program, of all its threads and of
 // what it forks, unless that leaves the group. cmd may be another command that becomes program. Where before says so, all of them are
 // killed instead. cmd's output must be files, or none. status is how the first process ended.

@@ -3,7 +3,6 @@ package verifier_test
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -150,18 +149,7 @@ func makeOld(t *testing.T, cache string) {
 	files, err := filepath.Glob(filepath.Join(cache, "provider-*.json"))
 	check(t, err)
 	for _, file := range files {
-		data, err := os.ReadFile(file)
-		check(t, err)
-		var p map[string]any
-		check(t, json.Unmarshal(data, &p))
-		for _, name := range []string{"fetched_at", "fresh_until"} {
-			at, err := time.Parse(time.RFC3339Nano, fmt.Sprint(p[name]))
-			check(t, err)
-			p[name] = at.Add(-2 * time.Hour)
-		}
-		data, err = json.Marshal(p)
-		check(t, err)
-		check(t, os.WriteFile(file, data, 0o600))
+		endtoend.MoveHeldKeys(t, file, -2*time.Hour)
 	}
 	attempts, err := filepath.Glob(filepath.Join(cache, "provider-*.attempt"))
 	check(t, err)
