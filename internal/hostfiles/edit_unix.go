@@ -81,13 +81,9 @@ func resolveForEdit(path string, allowed owners) (string, error) {
 		// A symbolic link that leads nowhere: whoever made it meant another file than a new one.
 		return "", &Fault{Path: path, Detail: "kind of file", Expected: "a regular file", Got: "a symbolic link to a missing one"}
 	}
-	folder, err := findOwned("", filepath.Dir(path), allowed)
+	folder, st, err := lookOwned("", filepath.Dir(path), allowed)
 	if err != nil {
 		return "", err
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(folder.path, &st); err != nil {
-		return "", &fs.PathError{Op: "lstat", Path: folder.path, Err: err}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return "", &fs.PathError{Op: "open", Path: folder.path, Err: unix.ENOTDIR}

@@ -54,13 +54,9 @@ func readOwnedRows(path string, allowed owners, keep func(line []byte) bool) ([]
 }
 
 func listOwned(folder string, allowed owners) ([]string, error) {
-	found, err := findOwned("", folder, allowed)
+	found, st, err := lookOwned("", folder, allowed)
 	if err != nil {
 		return nil, err
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(found.path, &st); err != nil {
-		return nil, &fs.PathError{Op: "lstat", Path: found.path, Err: err}
 	}
 	if err := found.checkOwner(&st, allowed); err != nil {
 		return nil, err
@@ -91,6 +87,17 @@ type place struct {
 func resolveOwned(path string, allowed owners) (string, error) {
 	found, err := findOwned("", path, allowed)
 	return found.path, err
+}
+
+// lookOwned is [findOwned], with what is there.
+func lookOwned(root, path string, allowed owners) (found place, st unix.Stat_t, err error) {
+	if found, err = findOwned(root, path, allowed); err != nil {
+		return place{}, st, err
+	}
+	if err := unix.Lstat(root+found.path, &st); err != nil {
+		return place{}, st, &fs.PathError{Op: "lstat", Path: root + found.path, Err: err}
+	}
+	return found, st, nil
 }
 
 // findOwned follows path from the root folder down, which is that of the system in the folder root, or "" for the running one. Links

@@ -5,7 +5,6 @@ package hostfiles
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -26,13 +25,9 @@ func SystemProgramIn(root, path string) (resolved string, err error) {
 // is writable by nobody else. Errors are as for [SystemProgramIn].
 func CheckSystemIn(root, path string) error {
 	root = imageFolder(root)
-	found, err := findOwned(root, path, nil)
+	found, st, err := lookOwned(root, path, nil)
 	if err != nil {
 		return err
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(root+found.path, &st); err != nil {
-		return &fs.PathError{Op: "lstat", Path: root + found.path, Err: err}
 	}
 	return found.checkOwner(&st, nil)
 }
@@ -49,14 +44,10 @@ func ownedProgram(root, path string, allowed owners) (string, error) {
 	if !filepath.IsAbs(path) {
 		return "", &Fault{Path: path, Detail: "path", Expected: "an absolute path", Got: "a relative one"}
 	}
-	found, err := findOwned(root, path, allowed)
+	// By its name, not by a descriptor: a program may be executable and not readable, and its folders cannot change.
+	found, st, err := lookOwned(root, path, allowed)
 	if err != nil {
 		return "", err
-	}
-	// By its name, not by a descriptor: a program may be executable and not readable, and its folders cannot change.
-	var st unix.Stat_t
-	if err := unix.Lstat(root+found.path, &st); err != nil {
-		return "", &fs.PathError{Op: "lstat", Path: root + found.path, Err: err}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return "", &Fault{Path: found.path, Detail: "kind of file", Expected: "a regular file", Got: fileKind(uint32(st.Mode))}
