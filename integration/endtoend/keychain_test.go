@@ -3,6 +3,7 @@ package endtoend_test
 import (
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,7 +53,14 @@ func startSecretService(t *testing.T) (s *secretService, address string) {
 	socket := filepath.Join(t.TempDir(), "bus")
 	address = "unix:path=" + socket
 	daemon := process.Start(t, exec.Command("dbus-daemon", "--session", "--nofork", "--nopidfile", "--address="+address))
-	daemon.WaitFor(t, "the bus", func() bool { _, err := os.Stat(socket); return err == nil })
+	daemon.WaitFor(t, "the bus", func() bool {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			return false
+		}
+		_ = c.Close()
+		return true
+	})
 	conn, err := dbus.Connect(address)
 	if err != nil {
 		t.Fatal(err)

@@ -56,8 +56,11 @@ func browse(url string) {
 }
 
 // open leaves a file behind, so that a script can wait for the browser.
-func open(url string) {
-	if err := errors.Join(os.WriteFile("opening", []byte(url), 0o600), os.Rename("opening", "opened")); err != nil {
+func open(url string) { leave("opened", url) }
+
+// leave writes a file that is whole when it appears.
+func leave(name, text string) {
+	if err := errors.Join(os.WriteFile(name+".new", []byte(text), 0o600), os.Rename(name+".new", name)); err != nil {
 		panic(err)
 	}
 }
