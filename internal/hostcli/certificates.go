@@ -46,45 +46,28 @@ func (certificateFiles) File(path string) ([]byte, error) {
 		return nil, err
 	}
 	if max(size, len(data)) > idp.MaxCertificates {
-		return nil, tooManyCertificates(path)
+		return nil, &hostfiles.Fault{
+			Path: path, Detail: "size", Expected: fmt.Sprintf("at most %d MiB of certificates", idp.MaxCertificates>>20), Got: "more",
+			Hint: "name a file that holds the certificate of your own authority alone",
+		}
 	}
 	return data, nil
 }
 
-// Folder implements [idp.CertificateFiles].
-func (c certificateFiles) Folder(path string) (files [][]byte, err error) {
+// CheckFolder implements [idp.CertificateFiles].
+func (certificateFiles) CheckFolder(path string) error {
 	absolute, err := filepath.Abs(path)
-	if err == nil {
-		err = hostfiles.CheckSystemIn("/", absolute)
-	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return nil, err
-	}
-	size := 0
-	for _, entry := range entries {
-		data, err := c.File(filepath.Join(path, entry.Name()))
-		var fault *hostfiles.Fault
-		switch {
-		case errors.As(err, &fault) && fault.Detail != "kind of file" && c.leftOut != nil:
-			c.leftOut(err)
-		case err == nil:
-			files = append(files, data)
-			if size += len(data); size > idp.MaxCertificates {
-				return nil, tooManyCertificates(path)
-			}
-		}
-	}
-	return files, nil
+	return hostfiles.CheckSystemIn("/", absolute)
 }
 
-func tooManyCertificates(path string) error {
-	return &hostfiles.Fault{
-		Path: path, Detail: "size", Expected: fmt.Sprintf("at most %d MiB of certificates", idp.MaxCertificates>>20), Got: "more",
-		Hint: "name a file that holds the certificate of your own authority alone",
+// LeftOut implements [idp.CertificateFiles].
+func (c certificateFiles) LeftOut(err error) {
+	var fault *hostfiles.Fault
+	if c.leftOut != nil && errors.As(err, &fault) {
+		c.leftOut(err)
 	}
 }
 

@@ -12,13 +12,16 @@ import (
 // together, in bytes. The bundle of a whole system has a quarter of a MiB.
 const MaxCertificates = 4 << 20
 
+var mostCertificates = fmt.Sprintf("at most %d MiB of certificates", MaxCertificates>>20)
+
 // CertificateFiles reads what SSL_CERT_FILE and SSL_CERT_DIR name, PEM, where not everybody's files are to be trusted.
 type CertificateFiles interface {
-	// File reads one file.
+	// File reads one file. More than [MaxCertificates] are an error.
 	File(path string) ([]byte, error)
-	// Folder reads the files in a folder. Such folders also hold subfolders, dangling links and notes: what cannot be read is
-	// left out. The error is about the folder.
-	Folder(path string) ([][]byte, error)
+	// CheckFolder is whether the files of a folder may be read.
+	CheckFolder(path string) error
+	// LeftOut is told why a regular file of a folder was left out.
+	LeftOut(err error)
 }
 
 // CheckCertificates reads the certificate files as [Network.Client] does, and connects to nobody. The error is an [*Error] with
@@ -60,7 +63,7 @@ func (n Network) withCertificates(file string, folders []string) (*x509.CertPool
 		}
 	}
 	for _, folder := range folders {
-		files, err := from.Folder(folder)
+		files, err := readFolder(from, folder)
 		if err != nil {
 			return nil, fmt.Errorf("SSL_CERT_DIR: %w", err)
 		}
@@ -84,6 +87,36 @@ func (n Network) withCertificates(file string, folders []string) (*x509.CertPool
 	return pool, nil
 }
 
+// readFolder reads the files in a folder. Such folders also hold subfolders, dangling links and notes: what cannot be read is left out.
+// The error is about the folder.
+func readFolder(from CertificateFiles, path string) (files [][]byte, err error) {
+	if err := from.CheckFolder(path); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	size := 0
+	for _, entry := range entries {
+		name := filepath.Join(path, entry.Name())
+		// A FIFO would be waited for.
+		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		data, err := from.File(name)
+		if err != nil {
+			from.LeftOut(err)
+			continue
+		}
+		files = append(files, data)
+		if size += len(data); size > MaxCertificates {
+			return nil, fmt.Errorf("%s: expected %s in its files together, got more: name a folder with those of your own authority", path, mostCertificates)
+		}
+	}
+	return files, nil
+}
+
 // anybodysFiles are read whoever could have written them: [CertificateFiles] for a person's own environment.
 type anybodysFiles struct{}
 
@@ -98,35 +131,11 @@ func (anybodysFiles) File(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > MaxCertificates {
-		return nil, tooManyCertificates(path)
+		return nil, fmt.Errorf("%s: expected %s, got more", path, mostCertificates)
 	}
 	return data, nil
 }
 
-func (f anybodysFiles) Folder(path string) (files [][]byte, err error) {
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return nil, err
-	}
-	size := 0
-	for _, entry := range entries {
-		name := filepath.Join(path, entry.Name())
-		// A FIFO would be waited for.
-		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		data, err := f.File(name)
-		if err != nil {
-			continue
-		}
-		files = append(files, data)
-		if size += len(data); size > MaxCertificates {
-			return nil, tooManyCertificates(path)
-		}
-	}
-	return files, nil
-}
+func (anybodysFiles) CheckFolder(string) error { return nil }
 
-func tooManyCertificates(path string) error {
-	return fmt.Errorf("%s: expected at most %d MiB of certificates, got more", path, MaxCertificates>>20)
-}
+func (anybodysFiles) LeftOut(error) {}

@@ -251,11 +251,7 @@ func TestCertificates(t *testing.T) {
 			c := op.newCache("", newClock())
 			c.Network = idp.Network{Getenv: environment(test.variables)}
 			_, err := c.Keys(context.Background(), op.issuer, nil)
-			if test.want != "" {
-				wantReason(t, err, test.want)
-			} else if err != nil {
-				t.Error(err)
-			}
+			wantReasonOrNone(t, err, test.want)
 		})
 	}
 	c := op.newCache("", newClock())
@@ -263,7 +259,7 @@ func TestCertificates(t *testing.T) {
 	wantKey(t, c, op.issuer, "one", true)
 }
 
-// filesByName are certificate files that are nowhere on a disk.
+// filesByName gives files of its own, whatever is on the disk.
 type filesByName map[string][]byte
 
 func (f filesByName) File(path string) ([]byte, error) {
@@ -274,42 +270,59 @@ func (f filesByName) File(path string) ([]byte, error) {
 	return data, nil
 }
 
-func (f filesByName) Folder(path string) (files [][]byte, err error) {
-	data, err := f.File(path + "/file")
-	return [][]byte{data}, err
+func (f filesByName) CheckFolder(path string) error {
+	if strings.HasSuffix(path, "closed") {
+		return fs.ErrPermission
+	}
+	return nil
 }
 
-// TestCertificatesOfAReader: what a reader does not give is not looked for on the disk.
+func (f filesByName) LeftOut(err error) { f["left out"] = []byte(err.Error()) }
+
+// TestCertificatesOfAReader: what a reader does not give is not read from the disk.
 func TestCertificatesOfAReader(t *testing.T) {
 	op := newProvider(t)
 	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: op.Certificate().Raw})
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, encoded, 0o600); err != nil {
-		t.Fatal(err)
+	disk := t.TempDir()
+	onDisk := func(folder, data string) string {
+		file := filepath.Join(disk, folder, "file")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(data), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return file
 	}
+	ours, other, closed := onDisk("ours", "nothing"), onDisk("other", string(encoded)), onDisk("closed", "nothing")
 	for _, test := range []struct {
 		variable, value string
-		want            idp.Reason
+		want            idp.Reason // of a request
+		checked         idp.Reason
+		leftOut         bool
 	}{
-		{"SSL_CERT_FILE", "/our/file", ""},
-		{"SSL_CERT_DIR", "/our", ""},
-		{"SSL_CERT_FILE", file, idp.ReasonProxy},
-		{"SSL_CERT_DIR", filepath.Dir(file), idp.ReasonProxy},
+		{"SSL_CERT_FILE", ours, "", "", false},
+		{"SSL_CERT_DIR", filepath.Dir(ours), "", "", false},
+		{"SSL_CERT_FILE", other, idp.ReasonProxy, idp.ReasonProxy, false},
+		{"SSL_CERT_DIR", filepath.Dir(other), idp.ReasonNetwork, "", true},
+		{"SSL_CERT_DIR", filepath.Dir(closed), idp.ReasonProxy, idp.ReasonProxy, false},
 	} {
-		network := idp.Network{
-			Getenv:       environment(map[string]string{test.variable: test.value}),
-			Certificates: filesByName{"/our/file": encoded},
-		}
+		files := filesByName{ours: encoded, closed: encoded}
+		network := idp.Network{Getenv: environment(map[string]string{test.variable: test.value}), Certificates: files}
 		c := op.newCache("", newClock())
 		c.Network = network
 		_, err := c.Keys(context.Background(), op.issuer, nil)
-		checked := network.CheckCertificates()
-		if test.want != "" {
-			wantReason(t, err, test.want)
-			wantReason(t, checked, test.want)
-		} else if err != nil || checked != nil {
-			t.Errorf("%s=%s: %v, %v", test.variable, test.value, err, checked)
+		wantReasonOrNone(t, err, test.want)
+		wantReasonOrNone(t, network.CheckCertificates(), test.checked)
+		if said := files["left out"] != nil; said != test.leftOut {
+			t.Errorf("%s=%s: left out: expected %v, got %v", test.variable, test.value, test.leftOut, said)
 		}
+	}
+}
+
+func wantReasonOrNone(t *testing.T, err error, want idp.Reason) {
+	t.Helper()
+	if want != "" {
+		wantReason(t, err, want)
+	} else if err != nil {
+		t.Error(err)
 	}
 }
 
