@@ -282,10 +282,55 @@ func TestCheckNestedCertificate(t *testing.T) {
 	wantReason(t, c.Check(f.verified, "root", time.Now()), sshcert.ReasonCertificateSigner)
 }
 
+// TestCheckAnotherToken: a verified one that commits to the same key.
 func TestCheckAnotherToken(t *testing.T) {
-	f, g := alice(t), alice(t)
+	key := pktokentest.UserKey(t)
+	f := newFixture(t, key, map[string]any{"email": "alice@example.com"}, sshcert.Template{})
+	g := newFixture(t, key, map[string]any{"email": "alice@example.com"}, sshcert.Template{})
 	f.verified = g.verified
 	wantReason(t, f.check(t, "root"), sshcert.ReasonCertificateKey)
+}
+
+// TestCheckEdges: valid from the first second on, and not in the last one any more, as for sshd.
+func TestCheckEdges(t *testing.T) {
+	f := alice(t)
+	start := time.Now().Add(-time.Hour).Truncate(time.Second)
+	end := start.Add(10 * time.Minute)
+	f.cert.ValidAfter, f.cert.ValidBefore = uint64(start.Unix()), uint64(end.Unix())
+	f.sign(t)
+	c, err := sshcert.FromKey(f.cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for now, want := range map[time.Time]pktoken.Reason{
+		start.Add(-time.Second): sshcert.ReasonCertificateTime,
+		start:                   "",
+		end.Add(-time.Second):   "",
+		end:                     sshcert.ReasonCertificateTime,
+		time.Unix(-1, 0):        sshcert.ReasonCertificateTime,
+	} {
+		t.Run(now.UTC().Format(time.RFC3339), func(t *testing.T) { wantReason(t, c.Check(f.verified, "root", now), want) })
+	}
+}
+
+func TestParseLineRefuses(t *testing.T) {
+	f := alice(t)
+	line := strings.TrimSuffix(string(sshcert.MarshalLine(f.cert, "comment")), "\n")
+	for name, text := range map[string]string{
+		"nothing":          "",
+		"no key":           "comment alone",
+		"plain key":        string(ssh.MarshalAuthorizedKey(f.signer.PublicKey())),
+		"options":          "no-pty " + line,
+		"two certificates": line + "\n" + line + "\n",
+		"a second line":    line + "\nmore",
+	} {
+		if c, _, err := sshcert.ParseLine([]byte(text)); err == nil || c != nil {
+			t.Errorf("%s: expected an error, got %v", name, c)
+		}
+	}
+	if _, comment, err := sshcert.ParseLine([]byte(line + "\n \n")); err != nil || comment != "comment" {
+		t.Errorf("expected a certificate, got %q, %v", comment, err)
+	}
 }
 
 func TestCheckNothingVerified(t *testing.T) {
@@ -293,6 +338,23 @@ func TestCheckNothingVerified(t *testing.T) {
 	for _, v := range []*pktoken.Verified{nil, {}} {
 		f.verified = v
 		wantReason(t, f.check(t, "root"), sshcert.ReasonCertificateKey)
+	}
+}
+
+// TestOptionNames: of the bytes, letters may begin a name, and digits and hyphens may follow.
+func TestOptionNames(t *testing.T) {
+	c, err := sshcert.FromKey(alice(t).cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for b := range 256 {
+		for name, accepted := range map[string]string{string([]byte{byte(b)}): letters, string([]byte{'x', byte(b)}): letters + "0123456789-"} {
+			want := strings.IndexByte(accepted, byte(b)) >= 0
+			if _, err := sshcert.AuthorizedKeysLine(c, []sshcert.Option{{Name: name}}); (err == nil) != want {
+				t.Errorf("%q: expected %v, got %v", name, want, err)
+			}
+		}
 	}
 }
 
@@ -314,7 +376,7 @@ func TestAuthorizedKeysLine(t *testing.T) {
 		{"backslash at the end", nil, []sshcert.Option{{Name: "command", Value: `x\`, HasValue: true}}, ""},
 		{"line break in a value", nil, []sshcert.Option{{Name: "command", Value: "x\ny", HasValue: true}}, ""},
 		{"NUL in a value", nil, []sshcert.Option{{Name: "command", Value: "x\x00y", HasValue: true}}, ""},
-		{"comma in a name", nil, []sshcert.Option{{Name: "no-pty,pty"}}, ""},
+		{"DEL in a value", nil, []sshcert.Option{{Name: "command", Value: "x\x7fy", HasValue: true}}, ""},
 		{"empty name", nil, []sshcert.Option{{}}, ""},
 		{"principals as an option", nil, []sshcert.Option{{Name: "Principals", Value: "root", HasValue: true}}, ""},
 		{"cert-authority as an option", nil, []sshcert.Option{{Name: "cert-authority"}}, ""},
