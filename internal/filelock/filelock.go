@@ -44,13 +44,14 @@ func attempt(name string) (unlock func(), err error) {
 		return nil, errors.Join(&fs.PathError{Op: "lock", Path: name, Err: err}, file.Close())
 	}
 	// Between our opening and our locking it may have been removed, and another one been made and locked by somebody else.
-	if locked && isAt(file, name) {
+	if locked && IsAt(file, name) {
 		return func() { _ = file.Close() }, nil
 	}
 	return nil, file.Close()
 }
 
-func isAt(file *os.File, name string) bool {
+// IsAt is whether name still leads to the open file, and not to another one or none.
+func IsAt(file *os.File, name string) bool {
 	ours, err := file.Stat()
 	if err != nil {
 		return false

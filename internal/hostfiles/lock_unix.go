@@ -3,13 +3,14 @@
 package hostfiles
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"opkssh/internal/filelock"
 )
 
 // Lock takes the lock of path, which need not be there: flock on a file of its own beside it, .NAME.lock, which only root can open, and
@@ -22,8 +23,8 @@ func Lock(path string, patience time.Duration) (unlock func(), err error) {
 		if err != nil {
 			return nil, err
 		}
-		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil && isStill(name, file) {
+		locked, err := filelock.Try(file)
+		if locked && filelock.IsAt(file, name) {
 			return func() {
 				// Removed while it is held, so that the next one sees that it waited for a file that is gone.
 				_ = os.Remove(name)
@@ -32,22 +33,13 @@ func Lock(path string, patience time.Duration) (unlock func(), err error) {
 		}
 		_ = file.Close()
 		switch {
-		case err == nil: // gone, with the one who had it: once more
-		case !errors.Is(err, unix.EWOULDBLOCK):
+		case err != nil:
 			return nil, &fs.PathError{Op: "flock", Path: name, Err: err}
+		case locked: // gone, with the one who had it: once more
 		case !time.Now().Before(end):
 			return nil, &fs.PathError{Op: "lock", Path: name, Err: ErrBusy}
 		default:
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
-}
-
-func isStill(name string, file *os.File) bool {
-	there, err := os.Lstat(name)
-	if err != nil {
-		return false
-	}
-	ours, err := file.Stat()
-	return err == nil && os.SameFile(there, ours)
 }

@@ -1,4 +1,4 @@
-//go:build unix && !aix && !solaris
+//go:build unix
 
 package userkeys
 
@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"opkssh/internal/filelock"
 )
 
 // lockFolder keeps two logins from mixing their files in a folder. It locks the folder itself, so that no lock file stays
@@ -18,14 +20,12 @@ func lockFolder(folder string) (unlock func(), err error) {
 		return nil, err
 	}
 	for end := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
-		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		busy := errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR)
-		if !busy {
+		if locked, err := filelock.Try(dir); locked || err != nil {
 			return func() { _ = dir.Close() }, nil
 		}
 		// Whoever can open the folder can lock it, and need not mean well.
 		if time.Now().After(end) {
-			return nil, errors.Join(&fs.PathError{Op: "lock", Path: folder, Err: err}, dir.Close())
+			return nil, errors.Join(&fs.PathError{Op: "lock", Path: folder, Err: syscall.EWOULDBLOCK}, dir.Close())
 		}
 	}
 }
