@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,6 +127,9 @@ func TestNewIsAcceptedAndReadBySSHKeygen(t *testing.T) {
 
 func TestNewKeyID(t *testing.T) {
 	f := newFixture(t, pktokentest.UserKey(t), map[string]any{"sub": "user-42"}, sshcert.Template{})
+	if _, ok := f.cert.Extensions[sshcert.ExtensionAccessToken]; ok {
+		t.Error("expected no extension for an access token that is not there")
+	}
 	if f.cert.KeyId != "user-42" || !slices.Equal(f.cert.ValidPrincipals, []string{sshcert.WildcardPrincipal}) || f.cert.ValidBefore != ssh.CertTimeInfinity {
 		t.Errorf("key ID %q, principals %q, valid before %d", f.cert.KeyId, f.cert.ValidPrincipals, f.cert.ValidBefore)
 	}
@@ -139,11 +143,40 @@ func TestNewRefuses(t *testing.T) {
 	if _, err := sshcert.New(rand.Reader, f.signer, f.verified.Token(), sshcert.Template{Principals: []string{`a"b`}}); err == nil {
 		t.Error("a principal with a quote")
 	}
+	if _, err := sshcert.New(rand.Reader, brokenSigner{f.signer}, f.verified.Token(), sshcert.Template{}); !errors.Is(err, errBroken) {
+		t.Errorf("a signer that fails: %v", err)
+	}
+	if _, err := sshcert.New(rand.Reader, f.signer, f.verified.Token(), sshcert.Template{AccessToken: strings.Repeat("a", sshcert.MaxCertificate)}); err == nil || !strings.Contains(err.Error(), "sshd has room") {
+		t.Errorf("a certificate that sshd does not pass on: %v", err)
+	}
+}
+
+var errBroken = errors.New("broken")
+
+type brokenSigner struct{ ssh.Signer }
+
+func (brokenSigner) Sign(io.Reader, []byte) (*ssh.Signature, error) { return nil, errBroken }
+
+// TestNewLargestToken: three bytes of claims are four of the token, so that one of three lengths fits to the byte.
+func TestNewLargestToken(t *testing.T) {
 	user := pktokentest.UserKey(t)
 	issuer := pktokentest.NewIssuer(t, "https://op.example.com", "ES256")
-	large := issuer.Token(t, user, map[string]any{"groups": strings.Repeat("g", sshcert.MaxToken)})
+	groups := func(n int) *pktoken.Token {
+		return issuer.Token(t, user, map[string]any{"groups": strings.Repeat("g", n)})
+	}
+	n := (sshcert.MaxToken - len(groups(0).Compact())) / 4 * 3
+	for len(groups(n+1).Compact()) <= sshcert.MaxToken {
+		n++
+	}
+	fits, large := groups(n), groups(n+1)
+	if size := len(fits.Compact()); size < sshcert.MaxToken-1 {
+		t.Fatalf("expected a token of about %d bytes, got %d", sshcert.MaxToken, size)
+	}
+	if _, err := sshcert.New(rand.Reader, signerOf(t, user), fits, sshcert.Template{}); err != nil {
+		t.Errorf("%d bytes: %v", len(fits.Compact()), err)
+	}
 	if _, err := sshcert.New(rand.Reader, signerOf(t, user), large, sshcert.Template{}); err == nil || !strings.Contains(err.Error(), "groups") {
-		t.Errorf("a token over 64 KiB: %v", err)
+		t.Errorf("%d bytes: %v", len(large.Compact()), err)
 	}
 }
 
@@ -262,14 +295,46 @@ func TestCheckFalseSignature(t *testing.T) {
 	wantReason(t, f.check(t, "root"), sshcert.ReasonCertificateSignature)
 }
 
-func TestCheckSHA1Signature(t *testing.T) {
-	f := alice(t)
-	f.cert.Signature.Format = ssh.KeyAlgoRSA
-	c, err := sshcert.FromKey(f.cert)
+// TestCheckSigner changes one thing of a certificate that is signed by its own RSA key.
+func TestCheckSigner(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantReason(t, c.Check(f.verified, "root", time.Now()), sshcert.ReasonCertificateSignature)
+	signer := signerOf(t, key).(ssh.AlgorithmSigner)
+	signAs := func(cert *ssh.Certificate, format string) {
+		algorithm, err := ssh.NewSignerWithAlgorithms(signer, []string{format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cert.SignCert(rand.Reader, algorithm); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(cert *ssh.Certificate)
+		want   pktoken.Reason
+	}{
+		"SHA-256": {func(cert *ssh.Certificate) { signAs(cert, ssh.KeyAlgoRSASHA256) }, ""},
+		"SHA-512": {func(cert *ssh.Certificate) { signAs(cert, ssh.KeyAlgoRSASHA512) }, ""},
+		"SHA-1":   {func(cert *ssh.Certificate) { signAs(cert, ssh.KeyAlgoRSA) }, sshcert.ReasonCertificateSignature},
+		"none":    {func(*ssh.Certificate) {}, sshcert.ReasonCertificateSignature},
+		"other name": {func(cert *ssh.Certificate) {
+			signAs(cert, ssh.KeyAlgoRSASHA256)
+			cert.Signature.Format = ssh.KeyAlgoRSASHA512
+		}, sshcert.ReasonCertificateSignature},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cert := &ssh.Certificate{Key: signer.PublicKey(), SignatureKey: signer.PublicKey(), CertType: ssh.UserCert}
+			cert.Extensions = map[string]string{sshcert.ExtensionPKToken: "token"}
+			test.change(cert)
+			c, err := sshcert.FromKey(cert)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantReason(t, c.CheckSigner(), test.want)
+		})
+	}
 }
 
 func TestCheckNestedCertificate(t *testing.T) {
@@ -279,7 +344,11 @@ func TestCheckNestedCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantReason(t, c.Check(f.verified, "root", time.Now()), sshcert.ReasonCertificateSigner)
+	err = c.Check(f.verified, "root", time.Now())
+	wantReason(t, err, sshcert.ReasonCertificateSigner)
+	if !strings.Contains(err.Error(), "itself a certificate") {
+		t.Errorf("expected the cause, got %v", err)
+	}
 }
 
 // TestCheckAnotherToken: a verified one that commits to the same key.
