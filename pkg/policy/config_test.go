@@ -27,6 +27,8 @@ deny:
 revoked_before:
   alice@example.com: 2026-11-20T09:00:00Z
   "1234": "2026-11-20T09:00:00+01:00"
+  Subject: 2026-11-20T09:00:00Z
+  subject: 2026-11-20T09:00:00Z
 require_email_verified: true
 home_policy: false
 key_cache: {ttl: 2h, max_stale: 2d, min_refresh: 1m, timeout: 500ms}
@@ -61,6 +63,9 @@ sandbox: false
 	for i, want := range []policy.Revocation{
 		{Identity: "alice@example.com", Before: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), Line: 13},
 		{Identity: "1234", Before: time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC), Line: 14},
+		// Letters of a subject have a case.
+		{Identity: "Subject", Before: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), Line: 15},
+		{Identity: "subject", Before: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), Line: 16},
 	} {
 		if r := revoked[i]; r.Identity != want.Identity || !r.Before.Equal(want.Before) || r.Line != want.Line {
 			t.Errorf("expected %+v, got %+v", want, r)
@@ -168,6 +173,9 @@ func TestBadConfig(t *testing.T) {
 		{"deny: [{key: '" + fingerprint + "='}]", 1},
 		{"deny: [{key: " + fingerprint[:49] + "}]", 1},
 		{"deny: [{key: " + fingerprint[:49] + "V}]", 1}, // trailing bits
+		{"deny: [{key: " + fingerprint[:48] + "A}]", 1}, // 31 bytes
+		{"deny: [{key: " + fingerprint + "A}]", 1},      // 33 bytes
+		{"deny: [{claim: '\"groups:x'}]", 1},
 		{"deny: [{key: \"" + fingerprint[:20] + "\\n" + fingerprint[20:] + "\"}]", 1},
 		{"deny: [{key: 'MD5:d4:1d:8c:d9:8f:00:b2:04:e9:80:09:98:ec:f8:42:7e'}]", 1},
 		{"revoked_before: [alice@example.com]", 1},

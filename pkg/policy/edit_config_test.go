@@ -57,6 +57,8 @@ func TestAddLock(t *testing.T) {
 			"deny_emails: [\r\n  a@b.c,\r\n  mallory@example.com,\r\n]\r\n", true},
 		{"entries in brackets", claim, `deny: [{sub: "1", issuer: "` + op + `"}, {key: ` + fingerprint + "}]\n",
 			`deny: [{sub: "1", issuer: "` + op + `"}, {key: ` + fingerprint + `}, {claim: "\"https://acme.com/groups\":x:y"}]` + "\n", true},
+		{"claim without a colon", policy.Lock{Kind: policy.LockEntry, Entry: policy.DenyEntry{Claim: "groups", Value: "x:y"}}, "deny: []\n", `deny: [{claim: "groups:x:y"}]` + "\n", true},
+		{"claim that begins with a quote", policy.Lock{Kind: policy.LockEntry, Entry: policy.DenyEntry{Claim: `"x`, Value: "y"}}, "deny: []\n", `deny: [{claim: "\"\"x\":y"}]` + "\n", true},
 		{"times in braces", revoked, "revoked_before: {a@b.c: 2026-11-20T09:00:00Z}\n",
 			"revoked_before: {a@b.c: 2026-11-20T09:00:00Z, mallory@example.com: 2026-11-20T09:00:00Z}\n", true},
 

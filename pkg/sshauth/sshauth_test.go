@@ -240,7 +240,7 @@ func TestRefusals(t *testing.T) {
 			reason: string(policy.ReasonRuleExpired), known: verified,
 		},
 		"source that fails": {
-			change: func(_ *testing.T, h *host) { h.authenticator.Source = failingSource{} },
+			change: func(_ *testing.T, h *host) { h.authenticator.Source = failingSource{h.source} },
 			reason: sshauth.ReasonConfiguration, known: parsed,
 		},
 		"source without an answer": {
@@ -302,10 +302,12 @@ func (failingKeys) Keys(context.Context, string, func(*pktoken.JWKS) bool) (*pkt
 	return nil, errors.New("unreachable")
 }
 
-type failingSource struct{}
+// failingSource has a configuration, and an error beside it.
+type failingSource struct{ sshauth.Source }
 
-func (failingSource) Configuration(context.Context, string) (*sshauth.Configuration, error) {
-	return nil, errors.New("unreadable")
+func (s failingSource) Configuration(ctx context.Context, user string) (*sshauth.Configuration, error) {
+	c, err := s.Source.Configuration(ctx, user)
+	return c, errors.Join(err, errors.New("unreadable"))
 }
 
 // untouched fails the test whenever it is asked.
