@@ -57,6 +57,19 @@ func module(t *testing.T, tests string) (folder string) {
 	return folder
 }
 
+func TestRead(t *testing.T) {
+	const printed = `fuzz: elapsed: 0s, gathering baseline coverage: 0/192 completed
+fuzz: elapsed: 3s, execs: 12 (4/sec), new interesting: 0 (total: 192)
+fuzz: elapsed: 1h2m3s, execs: 325017 (108336/sec), new interesting: 11 (total: 202)
+PASS
+ok  	example.com/p	12.692s
+`
+	r := read(printed)
+	if want := 3723 * time.Second; r.ran != want || r.executions != 325017 {
+		t.Errorf("expected %v and 325017 executions, got %v", want, r)
+	}
+}
+
 func TestFuzz(t *testing.T) {
 	folder := module(t, targets)
 	fuzz := func(args ...string) (int, string) {
