@@ -70,6 +70,22 @@ ok  	example.com/p	12.692s
 	}
 }
 
+// TestTimeIsOver: of what go test prints at the end of a target, the deadline alone is no failure.
+func TestTimeIsOver(t *testing.T) {
+	const deadline = "--- FAIL: FuzzA (101.59s)\n    context deadline exceeded\nFAIL\nexit status 1\nFAIL\texample.com/p\t101.902s\n"
+	for text, want := range map[string]bool{
+		deadline: true,
+		"fuzz: elapsed: 3s, execs: 12 (4/sec), new interesting: 0 (total: 192)\n" + deadline:    true,
+		strings.Replace(deadline, "    context", "    --- FAIL: FuzzA (0.00s)\n    context", 1): false,
+		strings.Replace(deadline, "exceeded\n", "exceeded\n    more\n", 1):                      false,
+		"panic: x\n" + deadline: false,
+	} {
+		if got := timeIsOver.MatchString(read(text).failure); got != want {
+			t.Errorf("expected %v, got %v for\n%s", want, got, text)
+		}
+	}
+}
+
 func TestFuzz(t *testing.T) {
 	folder := module(t, targets)
 	fuzz := func(args ...string) (int, string) {

@@ -86,7 +86,7 @@ func (o options) run(ctx context.Context, t target) result {
 	if cmd.ProcessState != nil {
 		r.took = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}
-	if ctx.Err() != nil && r.input == "" {
+	if r.input == "" && (ctx.Err() != nil || timeIsOver.MatchString(r.failure)) {
 		err = nil
 	}
 	if err == nil {
@@ -106,7 +106,9 @@ var (
 	progress = regexp.MustCompile(`^fuzz: elapsed: ([0-9hms]+), execs: (\d+)`)
 	// A new input, and one of testdata or of the cache.
 	written = regexp.MustCompile(`^\s*Failing input written to (\S+)`)
-	known   = regexp.MustCompile(`^\s*(?:failure while testing seed corpus entry: |--- FAIL: )(Fuzz\w+/\S+)`)
+	// On a busy machine, Go before 1.27 sometimes takes the end of -fuzztime for a failure (go.dev/issue/75804).
+	timeIsOver = regexp.MustCompile(`^--- FAIL: Fuzz\w+ \([0-9.]+s\)\n +context deadline exceeded\nFAIL\n(exit status 1\n)?FAIL\t\S+\t[0-9.]+s\n$`)
+	known      = regexp.MustCompile(`^\s*(?:failure while testing seed corpus entry: |--- FAIL: )(Fuzz\w+/\S+)`)
 )
 
 // read takes what go test prints apart: how long and how often it has run, where an input is, and what is not progress.

@@ -57,13 +57,14 @@ func (c *calls) Write(data []byte) (int, error) {
 // runs but a plugin of the host, asked for by its file. The words "named" and "stranger" of the input stand for the files of two
 // plugins, of which the host has the first alone. Only where root runs this, whose files a host's are, is it let run.
 func FuzzServeMonitor(f *testing.F) {
+	const enough = time.Minute
 	for _, seed := range []string{
-		`{"Within":1000000000,"Plugins":["named"],"Wanted":true,"Login":["OPKSSH_PLUGIN_U=alice","LD_PRELOAD=/x","=",""]}`,
-		`{"Within":1000000000,"Plugins":["stranger"],"Wanted":true}`,
-		`{"Within":1000000000,"Plugins":["named","stranger"]}{"Within":1000000000,"Plugins":["named","named"]}`,
-		`{"Within":1000000000,"plugins":["/bin/sh","","../stranger"],"ConfigDir":"/etc/opk","User":"root"}`,
+		`{"Within":60000000000,"Plugins":["named"],"Wanted":true,"Login":["OPKSSH_PLUGIN_U=alice","LD_PRELOAD=/x","=",""]}`,
+		`{"Within":60000000000,"Plugins":["stranger"],"Wanted":true}`,
+		`{"Within":60000000000,"Plugins":["named","stranger"]}{"Within":60000000000,"Plugins":["named","named"]}`,
+		`{"Within":60000000000,"plugins":["/bin/sh","","../stranger"],"ConfigDir":"/etc/opk","User":"root"}`,
 		`{"Within":9223372036854775807}{"Within":-1}{}[]`, `{"Home":{"Path":"/etc/shadow"},"Command":["/bin/sh"]}`,
-		"null", "null\n \t{", `{"Within":1e9}`, `{"Plugins":[null]}`, `{"Plugins":{}}`, `"`, "\x00", strings.Repeat(`{"Plugins":[`, 100),
+		"null", "null\n \t{", `{"Within":6e10}`, `{"Plugins":[null]}`, `{"Plugins":{}}`, `"`, "\x00", strings.Repeat(`{"Plugins":[`, 100),
 	} {
 		f.Add(seed)
 	}
@@ -86,12 +87,12 @@ func FuzzServeMonitor(f *testing.F) {
 		// Without something behind it, the end of a number or of null is not seen before the end of the connection.
 		text = strings.NewReplacer(`"named"`, `"`+named+`"`, `"stranger"`, `"`+stranger+`"`).Replace(text) + "\n"
 		var asked []monitorCall
-		for decoder := json.NewDecoder(strings.NewReader(text)); ; {
+		var end error // io.EOF, or what else follows the calls. Who talks nonsense is gone: that ends what runs for them
+		for decoder := json.NewDecoder(strings.NewReader(text)); end == nil; {
 			var call monitorCall
-			if decoder.Decode(&call) != nil {
-				break
+			if end = decoder.Decode(&call); end == nil {
+				asked = append(asked, call)
 			}
-			asked = append(asked, call)
 		}
 		before := endedChildren(t)
 		conn := newCalls(io.MultiReader(bytes.NewReader(setup), strings.NewReader(text)), len(asked))
@@ -116,7 +117,11 @@ func FuzzServeMonitor(f *testing.F) {
 			if answer.Home != nil || answer.Failure == "" && !ofHost {
 				t.Errorf("%+v: expected a refusal, got %+v", call, answer)
 			}
-			if os.Geteuid() == 0 && ofHost && call.Within == time.Second && (len(answer.Outcomes) != 1 || !answer.Outcomes[0].Allow) {
+			if os.Geteuid() != 0 || !ofHost || call.Within != enough || !errors.Is(end, io.EOF) {
+				continue
+			}
+			// A machine with more to do than it can may need longer than a plugin has.
+			if len(answer.Outcomes) != 1 || !answer.Outcomes[0].Allow && !strings.Contains(answer.Outcomes[0].Failure, "took too long") {
 				t.Errorf("%+v: expected that the plugin runs, got %+v", call, answer)
 			}
 		}
