@@ -1,11 +1,14 @@
 package attacks_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"opkssh/integration/issuer"
 	"opkssh/pkg/pktoken/pktokentest"
@@ -47,6 +50,10 @@ func TestRuleThatComesFirst(t *testing.T) {
 		{"a FIFO", map[string]string{"auth_id": limited}, "auth_id", fileFaults["FIFO"], untrusted, false},
 		{"too large", map[string]string{"auth_id": limited}, "auth_id", fileFaults["1 TB"], untrusted, false},
 		{"in a folder, before", map[string]string{"auth_id.d/10.conf": limited}, "auth_id.d/10.conf", open, untrusted, false},
+		{"behind a link", map[string]string{"auth_id.d/10.conf": limited}, "auth_id.d/10.conf", func(t *testing.T, path string) {
+			link(t, path)
+			check(t, os.Chmod(path, 0o664))
+		}, untrusted, false},
 		{"closed in a folder, before", map[string]string{"auth_id.d/10.conf": limited}, "auth_id.d/10.conf", closed, untrusted, false},
 		{"the folder writable by the group", map[string]string{"auth_id.d/10.conf": limited}, "auth_id.d", chmod(0o775), untrusted, false},
 		{"the folder somebody else's link", map[string]string{"auth_id.d/10.conf": limited}, "auth_id.d", func(t *testing.T, path string) {
@@ -66,6 +73,18 @@ func TestRuleThatComesFirst(t *testing.T) {
 		{"bob's rule alone", map[string]string{"auth_id": bobs}, "auth_id", open, allowed, false},
 		{"another user's rule", map[string]string{"auth_id": strings.Replace(limited, "alice ", "deploy ", 1)}, "auth_id", open, allowed, false},
 		{"bob's rule, in front of a plugin", map[string]string{"auth_id": bobs}, "auth_id", open, allowed, true},
+		{"a folder behind a link", map[string]string{"auth_id.d/10.conf": limited}, "auth_id.d/10.conf", func(t *testing.T, path string) {
+			check(t, os.Remove(path))
+			check(t, os.Symlink("/usr", path))
+		}, allowed, false},
+		{"a link to /dev/null", map[string]string{"auth_id.d/10.conf": limited}, "auth_id.d/10.conf", func(t *testing.T, path string) {
+			check(t, os.Remove(path))
+			check(t, os.Symlink(os.DevNull, path))
+		}, allowed, false},
+		{"bob's rule behind a link", map[string]string{"auth_id.d/10.conf": bobs}, "auth_id.d/10.conf", func(t *testing.T, path string) {
+			link(t, path)
+			check(t, os.Chmod(path, 0o664))
+		}, allowed, false},
 		{"a rule that is no rule", map[string]string{"auth_id": "alice alice@example.com\n"}, "auth_id", open, allowed, false},
 		{"a rule whose time is over", map[string]string{"auth_id": "alice alice@example.com " + op.URL + ` expiry-time="20200101"` + "\n"}, "auth_id", open, allowed, false},
 		{"behind the one that decides", map[string]string{"auth_id": wide, "auth_id.d/10.conf": limited}, "auth_id.d/10.conf", open, allowed, false},
@@ -171,4 +190,58 @@ func TestWriterOfUntrustedRules(t *testing.T) {
 func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	check(t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+// TestOneOfManyDropIns.
+//
+// Power: can write to one file of a drop-in folder with many others, which root has given to somebody by mistake.
+// Move: does nothing, or takes a lease on the file (fcntl(2)), so that whoever opens it fails as if the machine had failed.
+// Expected: the file harms itself alone and, if it has rules, whom a file behind it would let in; and what the log says of many such files
+// has an end.
+func TestOneOfManyDropIns(t *testing.T) {
+	t.Parallel()
+	op := issuer.Start(t)
+	providers := op.URL + " " + pktokentest.ClientID + " 24h\n"
+	rule := "alice alice@example.com " + op.URL + "\n"
+	const many = 1100
+	for name, test := range map[string]struct {
+		folder, other string // the rows of the other kind are in a file alone
+		rows          string
+	}{
+		"rules":     {"auth_id.d", "providers", rule},
+		"providers": {"providers.d", "auth_id", providers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t, "", "")
+			h.write(t, test.other, map[string]string{"providers": providers, "auth_id": rule}[test.other])
+			h.write(t, test.folder+"/50.conf", test.rows)
+			for i := range many {
+				h.write(t, fmt.Sprintf("%s/x%04d.conf", test.folder, i), "# nobody\n")
+				h.write(t, fmt.Sprintf("%s/50.conf.%04d", test.folder, i), "")
+			}
+			theirs := h.write(t, test.folder+"/60.conf", "# nothing\n")
+			o := forge(t, op.Issuer).offer()
+			check(t, os.Chown(theirs, stranger, 0))
+			h.attack(t, o, allowed)
+			file, err := os.OpenFile(theirs, os.O_RDWR, 0)
+			check(t, err)
+			defer func() { _ = file.Close() }()
+			_, err = unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_WRLCK)
+			check(t, err)
+			a := h.attack(t, o, allowed)
+			if n := len(a.log["file left out"]); n != 1 {
+				t.Errorf("expected a line about the file, got %d\n%s", n, a.stderr)
+			}
+			check(t, file.Close())
+
+			for i := range many {
+				check(t, os.Chmod(fmt.Sprintf("%s/%s/x%04d.conf", h.config, test.folder, i), 0o664))
+			}
+			a = h.attack(t, o, allowed)
+			if more := a.log["more files left out"]; len(a.log["file left out"]) != 20 || len(more) != 1 || more[0]["number"] != float64(many+1-20) {
+				t.Errorf("expected 20 lines and one about the others, got\n%s", a.stderr)
+			}
+		})
+	}
 }

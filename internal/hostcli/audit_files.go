@@ -125,7 +125,7 @@ const mayBeRequired = "nobody can log in, since it may be a plugin whose consent
 
 // checkPrograms looks at what a login would run.
 func (a *auditor) checkPrograms(context.Context) {
-	files, faults := reader{}.folder(filepath.Join(a.configDir, "policy.d"), ".yml", nil)
+	files, faults := reader{}.folder(filepath.Join(a.configDir, "policy.d"), ".yml")
 	for _, fault := range faults {
 		f := faultFinding(fault, mayBeRequired)
 		f.Code = codePluginUnusable

@@ -133,7 +133,7 @@ func (o *checkOptions) ofHost() (files []checkedFile, reports []checkReport, err
 	if o.as != "" {
 		return nil, nil, usageError(errors.New("--as: expected FILE beside it"))
 	}
-	everybodys := reader{untrusted: true}
+	everybodys := everybodysReader(o.configDir)
 	for _, place := range hostPlaces {
 		kind, _ := findKind(place.kind)
 		if place.name != "" {
@@ -150,7 +150,7 @@ func (o *checkOptions) ofHost() (files []checkedFile, reports []checkReport, err
 			continue
 		}
 		folder := filepath.Join(o.configDir, place.folder)
-		found, faults := everybodys.folder(folder, place.suffix, nil)
+		found, faults := everybodys.folder(folder, place.suffix)
 		for _, f := range found {
 			files = append(files, checkedFile{f, kind})
 		}

@@ -35,7 +35,14 @@ func (o *decidingOptions) register(flags *pflag.FlagSet) {
 }
 
 func (o *decidingOptions) explainer(now time.Time) *explainer {
-	return &explainer{configDir: o.configDir, files: reader{untrusted: o.untrusted}, plugins: o.plugins, now: now}
+	return &explainer{configDir: o.configDir, files: o.reader(), plugins: o.plugins, now: now}
+}
+
+func (o *decidingOptions) reader() reader {
+	if o.untrusted {
+		return everybodysReader(o.configDir)
+	}
+	return reader{}
 }
 
 // remarks say in what the answer differs from that to sshd.
@@ -132,7 +139,7 @@ func (o *explainOptions) check(args []string) error {
 	case o.offline && o.cert == "":
 		return errors.New("--offline: expected --cert beside it: otherwise no provider is asked")
 	}
-	return o.plugins.check(reader{untrusted: o.untrusted})
+	return o.plugins.check(o.reader())
 }
 
 func runExplain(ctx context.Context, options *explainOptions, args []string, stdout, stderr io.Writer) error {
@@ -188,7 +195,7 @@ func runExplain(ctx context.Context, options *explainOptions, args []string, std
 
 // loggedRecord finds the record, and says what it says.
 func (o *explainOptions) loggedRecord(ctx context.Context, stderr io.Writer) (*loggedDecision, error) {
-	config, err := reader{untrusted: o.untrusted}.config(o.configDir)
+	config, err := o.reader().config(o.configDir)
 	if err != nil && o.logFile == "" {
 		return nil, configError(err)
 	}

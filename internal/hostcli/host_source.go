@@ -55,7 +55,7 @@ func (s *hostSource) Configuration(_ context.Context, user string) (*sshauth.Con
 	return c, nil
 }
 
-// maxProblems bounds what one login logs about rows that cannot be used: `audit` lists them all.
+// maxProblems bounds what one login logs about rows that cannot be used, and about files: `audit` lists them all.
 const maxProblems = 20
 
 // eachFile parses the files of rows that count.
@@ -78,10 +78,15 @@ func (s *hostSource) hostRows(name string, keep func(line []byte) bool) []rowsFi
 			continue
 		}
 		said[f.fault.Error()] = true
-		s.logFault(f.fault)
+		if len(said) <= maxProblems {
+			s.logFault(f.fault)
+		}
 		if hostfiles.Unavailable(f.fault) {
 			s.unavailable = f.fault
 		}
+	}
+	if more := len(said) - maxProblems; more > 0 {
+		s.log.Warn("more files left out", "file", filepath.Join(s.folder, name), "number", more)
 	}
 	return files
 }

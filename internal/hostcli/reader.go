@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"opkssh/internal/hostfiles"
@@ -17,28 +19,57 @@ import (
 type reader struct {
 	// untrusted: files count whoever wrote them. For commands that let nobody in, on files that are on their way to a host.
 	untrusted bool
+	// checkout, beside untrusted: the files are not where a host has them. No symbolic link is followed then, not even root's, who may
+	// have made the checkout of a stranger's change.
+	checkout bool
 	// seen gets the path of each file that was read; err of each that was not. It may be nil.
 	seen func(path string, err error)
 }
 
+// everybodysReader is for files in a folder, whoever wrote them.
+func everybodysReader(folder string) reader {
+	return reader{untrusted: true, checkout: filepath.Clean(folder) != defaultConfigDir}
+}
+
 // file is [hostfiles.ReadSystemRows].
 func (r reader) file(path string, keep func(line []byte) bool) (data []byte, err error) {
-	data, err = hostfiles.ReadSystemRows(path, keep)
-	if r.untrusted && err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if !r.checkout {
+		data, err = hostfiles.ReadSystemRows(path, keep)
+	}
+	if r.checkout || r.untrusted && err != nil && !errors.Is(err, fs.ErrNotExist) {
 		data, err = readUntrusted(path)
 	}
 	r.note(path, err)
 	return data, err
 }
 
-// folder is [hostfiles.ReadSystemFolderRows].
-func (r reader) folder(folder, suffix string, keep func(line []byte) bool) (files []hostfiles.File, faults []error) {
-	files, faults = hostfiles.ReadSystemFolderRows(folder, suffix, keep)
-	if r.untrusted && len(faults) > 0 {
-		files, faults = readUntrustedFolder(folder, suffix)
+// list is [hostfiles.ListSystemFolder].
+func (r reader) list(folder, suffix string) (paths []string, err error) {
+	if !r.checkout {
+		paths, err = hostfiles.ListSystemFolder(folder, suffix)
 	}
-	for _, f := range files {
-		r.note(f.Path, nil)
+	if r.checkout || r.untrusted && err != nil {
+		paths, err = dropIns(folder, suffix, math.MaxInt)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return paths, err
+}
+
+// folder is [hostfiles.ReadSystemFolder].
+func (r reader) folder(folder, suffix string) (files []hostfiles.File, faults []error) {
+	paths, err := r.list(folder, suffix)
+	if err != nil {
+		return nil, []error{err}
+	}
+	for _, path := range paths {
+		data, err := r.file(path, nil)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		files = append(files, hostfiles.File{Path: path, Data: data})
 	}
 	return files, faults
 }
@@ -101,29 +132,28 @@ func notRegular(path string, info fs.FileInfo) error {
 	return fmt.Errorf("%s: expected a regular file or folder, got %s", path, info.Mode().Type())
 }
 
-func readUntrustedFolder(folder, suffix string) (files []hostfiles.File, faults []error) {
-	err := checkNoLink(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// dropIns is [hostfiles.ListSystemFolder] for a folder whosoever, with at most so many names. It follows no link.
+func dropIns(folder, suffix string, most int) (paths []string, err error) {
+	if err := checkNoLink(folder); err != nil {
+		return nil, err
 	}
-	var entries []fs.DirEntry
-	if err == nil {
-		entries, err = os.ReadDir(folder) // in the order of the names
-	}
+	file, err := os.OpenFile(folder, os.O_RDONLY|openNoFollow, 0)
 	if err != nil {
-		return nil, []error{err}
+		return nil, err
 	}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), suffix) || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		path := filepath.Join(folder, e.Name())
-		data, err := readUntrusted(path)
-		if err != nil {
-			faults = append(faults, err)
-			continue
-		}
-		files = append(files, hostfiles.File{Path: path, Data: data})
+	defer func() { _ = file.Close() }()
+	names, err := file.Readdirnames(min(most, math.MaxInt-1) + 1)
+	switch {
+	case errors.Is(err, io.EOF):
+		err = nil
+	case len(names) > most:
+		return nil, errTooMuch
 	}
-	return files, faults
+	slices.Sort(names)
+	for _, name := range names {
+		if strings.HasSuffix(name, suffix) && !strings.HasPrefix(name, ".") {
+			paths = append(paths, filepath.Join(folder, name))
+		}
+	}
+	return paths, err
 }

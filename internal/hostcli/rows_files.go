@@ -40,20 +40,21 @@ func (r reader) hostRows(configDir, name string, keep func(line []byte) bool) (f
 	add(filepath.Join(configDir, name))
 
 	folder := filepath.Join(configDir, name+".d")
-	found, faults := r.folder(folder, dropInSuffix, keep)
-	if len(faults) == 0 {
-		for _, f := range found {
-			files = append(files, rowsFile{File: f})
+	main := len(files)
+	paths, fault := r.list(folder, dropInSuffix)
+	var unread error
+	if fault != nil {
+		if resolved, err := hostfiles.ResolveSystem(folder); err == nil {
+			folder = resolved // root's links
 		}
-		return files
+		// Where each stands among the others matters.
+		paths, unread = dropIns(folder, dropInSuffix, maxDropIns)
 	}
-	// Once more one by one: where each stands among the others matters now.
-	names, err := dropInNames(folder)
-	for _, name := range names {
-		add(filepath.Join(folder, name))
+	for _, path := range paths {
+		add(path)
 	}
-	if err != nil || !slices.ContainsFunc(files, func(f rowsFile) bool { return f.fault != nil }) {
-		files = append(files, rowsFile{File: hostfiles.File{Path: folder}, fault: faults[0], unread: err != nil})
+	if fault != nil && (unread != nil || !slices.ContainsFunc(files[main:], func(f rowsFile) bool { return f.fault != nil })) {
+		files = append(files, rowsFile{File: hostfiles.File{Path: folder}, fault: fault, unread: unread != nil})
 	}
 	return files
 }
@@ -63,16 +64,20 @@ const dropInSuffix = ".conf"
 const (
 	// maxDoubtful is how much a login reads of the files of one kind that are not to be trusted, in bytes.
 	maxDoubtful = 8 << 20
-	// maxDropIns is how many names it looks at in a folder that may be somebody else's.
+	// maxDropIns is how many names it looks at in a folder that is somebody else's, or open to others.
 	maxDropIns = 1000
 )
 
 var errTooMuch = errors.New("there is too much")
 
-// readDoubtful reads a file that somebody else may have written: it follows no link, waits for nobody, and takes at most so many bytes.
+// readDoubtful reads a file that somebody else may have written: it follows no link but root's, waits for nobody, and takes at most so
+// many bytes. A folder, or /dev/null, holds no rule.
 func readDoubtful(path string, most int) ([]byte, error) {
-	// A folder holds no rule. A link that leads nowhere may lead to a disk that is not there now.
-	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+	if resolved, err := hostfiles.ResolveSystem(path); err == nil {
+		path = resolved
+	}
+	// A link that leads nowhere may lead to a disk that is not there now: it is no empty file.
+	if info, err := os.Lstat(path); err == nil && info.IsDir() || path == os.DevNull {
 		return nil, nil
 	}
 	file, err := os.OpenFile(path, os.O_RDONLY|openNoFollow, 0)
@@ -95,28 +100,6 @@ func readDoubtful(path string, most int) ([]byte, error) {
 		err = nil
 	}
 	return data[:n], err
-}
-
-// dropInNames are the names that count in a folder that may be somebody else's, in their order.
-func dropInNames(folder string) ([]string, error) {
-	if err := checkNoLink(folder); err != nil {
-		return nil, err
-	}
-	file, err := os.Open(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	names, err := file.Readdirnames(maxDropIns + 1)
-	switch {
-	case errors.Is(err, io.EOF):
-		err = nil
-	case len(names) > maxDropIns:
-		return nil, errTooMuch
-	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, dropInSuffix) || strings.HasPrefix(name, ".") })
-	slices.Sort(names)
-	return names, err
 }
 
 // doubtfulRules are the rules for a user in a file that is not to be trusted.

@@ -68,7 +68,7 @@ be used; 2 wrong usage.`,
 			if len(args) > 1 {
 				return usageError(fmt.Errorf("unexpected %q", args[1]))
 			}
-			if err := options.plugins.check(reader{untrusted: options.untrusted}); err != nil {
+			if err := options.plugins.check(options.reader()); err != nil {
 				return usageError(err)
 			}
 			file := filepath.Join(options.configDir, testsFile)
@@ -83,7 +83,7 @@ be used; 2 wrong usage.`,
 }
 
 func runTest(ctx context.Context, options *decidingOptions, file string, stdout, stderr io.Writer) error {
-	data, err := reader{untrusted: true}.file(file, nil)
+	data, err := reader{untrusted: true, checkout: options.reader().checkout}.file(file, nil)
 	if err != nil {
 		exit := &exitError{text: err.Error(), code: exitRefused}
 		if errors.Is(err, fs.ErrNotExist) {

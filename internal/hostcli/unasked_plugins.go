@@ -38,7 +38,7 @@ func (u *undecided) Error() string {
 func (u *unaskedPlugins) Judge(
 	_ context.Context, _ *pktoken.Verified, _ policy.Request, decision *policy.Decision, denied error,
 ) (*policy.Decision, error) {
-	files, faults := u.files.folder(u.plugins.Folder, ".yml", nil)
+	files, faults := u.files.folder(u.plugins.Folder, ".yml")
 	allowing, required, unusable := u.plugins.Roles(files, faults)
 	switch {
 	case denied != nil && (len(allowing) == 0 || unusable != nil):

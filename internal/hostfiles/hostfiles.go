@@ -52,6 +52,16 @@ func ReadSystemRows(path string, keep func(line []byte) bool) ([]byte, error) {
 	return data, notEvenALink(absolute, err)
 }
 
+// ResolveSystem follows the symbolic links of a path, which is to be made by root alone: as [ReadSystem] does, but whose the file itself is
+// and what it is stays open.
+func ResolveSystem(path string) (resolved string, err error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return resolveOwned(absolute, nil)
+}
+
 // notEvenALink lets a missing file be missing only where nothing has its name. Whoever made a link meant what is behind it to count,
 // a deny list perhaps: that the place behind it is not mounted must not pass for a host without one.
 func notEvenALink(path string, err error) error {
@@ -94,33 +104,15 @@ func shellQuote(path string) string {
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-// ReadSystemFolder reads the files in a folder whose names end in suffix, in the order of their names. A missing folder has
-// none, but a symbolic link to a missing one is a fault. Files that cannot be read or trusted are left out, and their errors returned beside the others: one bad file
-// harms only itself.
+// ReadSystemFolder reads the files in a folder whose names end in suffix, in the order of their names: those of [ListSystemFolder]. Files
+// that cannot be read or trusted are left out, and their errors returned beside the others: one bad file harms only itself.
 func ReadSystemFolder(folder, suffix string) (files []File, faults []error) {
-	return ReadSystemFolderRows(folder, suffix, nil)
-}
-
-// ReadSystemFolderRows is [ReadSystemFolder] with the files read as by [ReadSystemRows].
-func ReadSystemFolderRows(folder, suffix string, keep func(line []byte) bool) (files []File, faults []error) {
-	absolute, err := filepath.Abs(folder)
+	paths, err := ListSystemFolder(folder, suffix)
 	if err != nil {
 		return nil, []error{err}
 	}
-	names, err := listOwned(absolute, nil)
-	err = notEvenALink(absolute, err)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, []error{err}
-	}
-	for _, name := range names {
-		if !strings.HasSuffix(name, suffix) || strings.HasPrefix(name, ".") {
-			continue
-		}
-		path := filepath.Join(absolute, name)
-		data, err := readOwnedRows(path, nil, keep)
+	for _, path := range paths {
+		data, err := readOwnedRows(path, nil, nil)
 		if err != nil {
 			faults = append(faults, accessFault(err))
 			continue
@@ -128,4 +120,24 @@ func ReadSystemFolderRows(folder, suffix string, keep func(line []byte) bool) (f
 		files = append(files, File{Path: path, Data: data})
 	}
 	return files, faults
+}
+
+// ListSystemFolder gives the absolute paths of what is in a folder under names that end in suffix and do not begin with a dot, in the order of
+// the names. What they stand for is not looked at. A missing folder has none, but a symbolic link to a missing one is a fault.
+func ListSystemFolder(folder, suffix string) (paths []string, err error) {
+	absolute, err := filepath.Abs(folder)
+	if err != nil {
+		return nil, err
+	}
+	names, err := listOwned(absolute, nil)
+	err = notEvenALink(absolute, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, suffix) && !strings.HasPrefix(name, ".") {
+			paths = append(paths, filepath.Join(absolute, name))
+		}
+	}
+	return paths, err
 }

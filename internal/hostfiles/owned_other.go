@@ -12,3 +12,5 @@ type owners []uint32
 func readOwnedRows(string, owners, func([]byte) bool) ([]byte, error) { return nil, errUnsupported }
 
 func listOwned(string, owners) ([]string, error) { return nil, errUnsupported }
+
+func resolveOwned(string, owners) (string, error) { return "", errUnsupported }

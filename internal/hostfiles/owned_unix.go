@@ -25,32 +25,42 @@ func (o owners) has(uid uint32) bool { return uid == 0 || slices.Contains(o, uid
 func readOwned(path string, allowed owners) ([]byte, error) { return readOwnedRows(path, allowed, nil) }
 
 func readOwnedRows(path string, allowed owners, keep func(line []byte) bool) ([]byte, error) {
-	found, err := findOwned("", path, allowed)
+	found, st, err := lookOwned("", path, allowed)
+	if err == nil {
+		err = found.checkFile(&st, allowed)
+	}
+	// Only now opened: who owns a file can make that fail, by a lease (fcntl(2)), as if the machine had failed.
 	if err != nil {
 		return nil, err
 	}
-	resolved := found.path
 	// O_NONBLOCK: opening a FIFO must not wait for a writer.
-	file, err := os.OpenFile(resolved, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	file, err := os.OpenFile(found.path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
-	// The open descriptor is what gets checked, whatever the name stands for by now.
-	var st unix.Stat_t
+	// The open descriptor is what counts, whatever the name stands for by now.
 	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
-		return nil, &fs.PathError{Op: "fstat", Path: resolved, Err: err}
+		return nil, &fs.PathError{Op: "fstat", Path: found.path, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, &Fault{Path: resolved, Detail: "kind of file", Expected: "a regular file", Got: fileKind(uint32(st.Mode))}
-	}
-	if err := found.checkOwner(&st, allowed); err != nil {
+	if err := found.checkFile(&st, allowed); err != nil {
 		return nil, err
 	}
-	if st.Size > MaxSize {
-		return nil, &Fault{Path: resolved, Detail: "size", Expected: "at most 64 MiB", Got: fmt.Sprintf("%d bytes", st.Size)}
-	}
 	return readRows(file, st.Size, keep)
+}
+
+// checkFile is whether it is a file to be read.
+func (p place) checkFile(st *unix.Stat_t, allowed owners) error {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return &Fault{Path: p.path, Detail: "kind of file", Expected: "a regular file", Got: fileKind(uint32(st.Mode))}
+	}
+	if err := p.checkOwner(st, allowed); err != nil {
+		return err
+	}
+	if st.Size > MaxSize {
+		return &Fault{Path: p.path, Detail: "size", Expected: "at most 64 MiB", Got: fmt.Sprintf("%d bytes", st.Size)}
+	}
+	return nil
 }
 
 func listOwned(folder string, allowed owners) ([]string, error) {

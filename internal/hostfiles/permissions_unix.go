@@ -169,6 +169,9 @@ func (w *layoutWalk) openItem(parent int, name, path string, want want) *os.File
 		return nil
 	}
 	fd, err := unix.Openat(parent, name, openItem, 0)
+	if errors.Is(err, unix.EAGAIN) {
+		fd, err = openLeased(parent, name)
+	}
 	if err != nil {
 		w.fault(path, err)
 		return nil

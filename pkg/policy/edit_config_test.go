@@ -38,6 +38,8 @@ func TestAddLock(t *testing.T) {
 			"  log: {to: auto}\n  revoked_before:\n    mallory@example.com: 2026-11-20T09:00:00Z\n", false},
 		{"missing member, no final newline", mallory, "home_policy: false", "home_policy: false\ndeny_emails:\n  - mallory@example.com\n", false},
 		{"missing member, CRLF", mallory, "home_policy: false\r\n", "home_policy: false\r\ndeny_emails:\r\n  - mallory@example.com\r\n", false},
+		{"missing member, an empty line first", mallory, "\nlog: {}\n", "\nlog: {}\ndeny_emails:\n  - mallory@example.com\n", false},
+		{"missing member, CRLF further down", mallory, "log: {}\n# x\r\n", "log: {}\n# x\r\ndeny_emails:\n  - mallory@example.com\n", false},
 		{"missing member of a file in brackets", mallory, "{log: {to: auto}}", "{log: {to: auto}, deny_emails: [mallory@example.com]}", false},
 		{"empty brackets", revoked, "{}\n", "{revoked_before: {mallory@example.com: 2026-11-20T09:00:00Z}}\n", false},
 

@@ -1,0 +1,67 @@
+package hostfiles
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// lease takes one on a file, and gives it back when somebody opens the file. asked is closed then.
+func lease(t *testing.T, path string) (asked chan struct{}) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	breaks := make(chan os.Signal, 1)
+	signal.Notify(breaks, unix.SIGIO)
+	t.Cleanup(func() { signal.Stop(breaks) })
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Fatal(err)
+	}
+	asked = make(chan struct{})
+	go func() {
+		<-breaks
+		close(asked)
+		_, _ = unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+	}()
+	return asked
+}
+
+// TestOwnersAreCheckedBeforeFilesAreOpened: a stranger's lease would make that fail as if the machine were at its end.
+func TestOwnersAreCheckedBeforeFilesAreOpened(t *testing.T) {
+	l := newLayout(t)
+	path := l.ConfigDir + "/auth_id"
+	setOwner(t, path, strangerID, 0, 0o640)
+	asked := lease(t, path)
+	_, err := ReadSystem(path)
+	var fault *Fault
+	if !errors.As(err, &fault) || fault.Detail != "owner" || Unavailable(err) {
+		t.Errorf("expected a fault of the owner, got %v", err)
+	}
+	select {
+	case <-asked:
+		t.Error("the file was opened")
+	default:
+	}
+}
+
+// TestFixOfALeasedFile waits for it.
+func TestFixOfALeasedFile(t *testing.T) {
+	l := newLayout(t)
+	path := l.ConfigDir + "/auth_id"
+	setOwner(t, path, strangerID, commandUID, 0o640)
+	asked := lease(t, path)
+	if got := told(l, l.Apply(false)); len(got) != 1 || strings.HasPrefix(got[0], "!") {
+		t.Errorf("expected a change of the owner, got %q", got)
+	}
+	<-asked
+	if _, err := ReadSystem(path); err != nil {
+		t.Error(err)
+	}
+}
