@@ -38,8 +38,15 @@ func TestCertificateFiles(t *testing.T) {
 		faults := map[string]func(t *testing.T, path string){
 			"folder writable by others": func(t *testing.T, path string) { check(t, os.Chmod(filepath.Dir(path), 0o777)) },
 			"folder of somebody else":   func(t *testing.T, path string) { check(t, os.Chown(filepath.Dir(path), stranger, 0)) },
-			"missing":                   func(t *testing.T, path string) { check(t, os.Remove(path)) },
-			"no certificate":            func(t *testing.T, path string) { check(t, os.WriteFile(path, []byte("none"), 0o644)) },
+			"closed":                    func(t *testing.T, path string) { check(t, os.Chmod(path, 0o600)) },
+			"behind a closed folder": func(t *testing.T, path string) {
+				folder := filepath.Join(openFolder(t), "closed")
+				check(t, os.Mkdir(folder, 0o700))
+				check(t, os.Rename(path, folder+"/ca.pem"))
+				check(t, os.Symlink(folder+"/ca.pem", path))
+			},
+			"missing":        func(t *testing.T, path string) { check(t, os.Remove(path)) },
+			"no certificate": func(t *testing.T, path string) { check(t, os.WriteFile(path, []byte("none"), 0o644)) },
 			"5 MiB": func(t *testing.T, path string) {
 				data, err := os.ReadFile(path)
 				check(t, err)
@@ -49,9 +56,15 @@ func TestCertificateFiles(t *testing.T) {
 		for name, spoil := range fileFaults {
 			faults[name] = spoil
 		}
+		// Of these, what is left out of a folder is told of, with what to do.
+		told := map[string]bool{"writable by others": true, "somebody else's": true, "closed": true, "behind a closed folder": true}
 		t.Run(variable, func(t *testing.T) {
 			for name, spoil := range map[string]func(t *testing.T, path string){
-				"as made":       func(*testing.T, string) {},
+				"as made": func(*testing.T, string) {},
+				"beside a file that is closed": func(t *testing.T, path string) {
+					closed := filepath.Join(filepath.Dir(path), "closed.pem")
+					check(t, os.WriteFile(closed, []byte("closed"), 0o600))
+				},
 				"a link":        func(t *testing.T, path string) { link(t, path) },
 				"links of root": func(t *testing.T, path string) { link(t, path); link(t, path); link(t, path) },
 			} {
@@ -69,7 +82,7 @@ func TestCertificateFiles(t *testing.T) {
 					o := forge(t, p.Issuer).offer()
 					spoil(t, path)
 					a := h.attack(t, o, "keys-unavailable")
-					if said := a.log["file left out"]; variable == "SSL_CERT_DIR" && name == "writable by others" && (len(said) != 1 || said[0]["hint"] == nil) {
+					if said := a.log["file left out"]; variable == "SSL_CERT_DIR" && told[name] && (len(said) != 1 || said[0]["hint"] == nil) {
 						t.Errorf("expected that the log names the file and says what to do, got\n%s", a.stderr)
 					}
 					// With keys that are held, and old.

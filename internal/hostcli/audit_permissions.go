@@ -18,6 +18,7 @@ func (a *auditor) checkPermissions(context.Context) {
 	if a.account == nil {
 		return // whom it would be for is not known: said already
 	}
+	a.checkMayReadCertificates()
 	plan := layoutFor(a.configDir, a.cacheDir, a.account).Plan(false)
 	closed := a.checkMayRead(plan)
 	for _, c := range plan {

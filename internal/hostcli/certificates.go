@@ -3,6 +3,7 @@ package hostcli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -43,7 +44,7 @@ func (certificateFiles) File(path string) ([]byte, error) {
 		return size <= idp.MaxCertificates // what is too large anyway takes no memory
 	})
 	if err != nil {
-		return nil, err
+		return nil, certificateFault(err)
 	}
 	if max(size, len(data)) > idp.MaxCertificates {
 		return nil, &hostfiles.Fault{
@@ -57,17 +58,46 @@ func (certificateFiles) File(path string) ([]byte, error) {
 // CheckFolder implements [idp.CertificateFiles].
 func (certificateFiles) CheckFolder(path string) error {
 	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return err
+	if err == nil {
+		err = hostfiles.CheckSystemIn("/", absolute)
 	}
-	return hostfiles.CheckSystemIn("/", absolute)
+	if err != nil {
+		return certificateFault(err)
+	}
+	folder, err := os.Open(absolute)
+	if err != nil {
+		return certificateFault(err)
+	}
+	return folder.Close()
 }
 
 // LeftOut implements [idp.CertificateFiles].
 func (c certificateFiles) LeftOut(err error) {
 	var fault *hostfiles.Fault
-	if c.leftOut != nil && errors.As(err, &fault) {
-		c.leftOut(err)
+	if c.leftOut == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, &fault) && fault.Detail == "kind of file" {
+		return
+	}
+	c.leftOut(err)
+}
+
+// certificateHint is for one that is closed to the verifier's user. `permissions fix` leaves such files to whoever put them there.
+const certificateHint = "a certificate is no secret: let all users read it, in folders that all may enter"
+
+// certificateFault is the error for a file or folder that cannot be read, with a hint of its own.
+func certificateFault(err error) error {
+	path := ""
+	var fault *hostfiles.Fault
+	var denied *fs.PathError
+	switch {
+	case errors.As(err, &fault) && isAccessFault(fault):
+		path = fault.Path
+	case errors.Is(err, fs.ErrPermission) && errors.As(err, &denied):
+		path = denied.Path
+	default:
+		return err
+	}
+	return &hostfiles.Fault{
+		Path: path, Detail: "permission", Expected: "that the verifier's user may read it", Got: "permission denied", Hint: certificateHint,
 	}
 }
 
@@ -76,14 +106,54 @@ func (a *auditor) readCertificates() {
 	network := idp.Network{
 		Getenv: func(name string) string { return a.config.EnvVars[name] },
 		Certificates: certificateFiles{func(err error) {
-			a.fileFinds = append(a.fileFinds, faultFinding(err, "certificates of SSL_CERT_DIR: what it says does not count"))
+			a.fileFinds = append(a.fileFinds, faultFinding(err, certificateOfFolder))
 		}},
 	}
 	if err := network.CheckCertificates(); err != nil {
-		f := faultFinding(err, "certificates of env_vars: no provider is asked, and only keys that are held serve")
+		f := faultFinding(err, certificateOfAll)
 		if f.File == "" {
 			f.File = a.config.File
 		}
 		a.fileFinds = append(a.fileFinds, f)
+	}
+}
+
+// What comes of certificates that cannot be read: of the file or a folder that env_vars name, and of one file in such a folder.
+const (
+	certificateOfAll    = "certificates of env_vars: no provider is asked, and only keys that are held serve"
+	certificateOfFolder = "certificates of SSL_CERT_DIR: what it says does not count"
+)
+
+// checkMayReadCertificates looks for those that root can read and the user cannot whom sshd runs the verifier as.
+func (a *auditor) checkMayReadCertificates() {
+	say := func(path, so string) bool {
+		resolved, err := hostfiles.ResolveSystem(path)
+		var fault *hostfiles.Fault
+		if err != nil || !errors.As(a.account.MayOpen(resolved), &fault) {
+			return true // or it is said already
+		}
+		a.add(auditFinding{
+			Code: codePermissions, Severity: policy.SeverityError, File: path, Hint: certificateHint,
+			Text: fmt.Sprintf("%s: the user %s, as which sshd runs the verifier, cannot read it: %v", so, a.account.Name, fault),
+		})
+		return false
+	}
+	if file := a.config.EnvVars["SSL_CERT_FILE"]; file != "" {
+		say(file, certificateOfAll)
+	}
+	for _, folder := range filepath.SplitList(a.config.EnvVars["SSL_CERT_DIR"]) {
+		if folder == "" || !say(folder, certificateOfAll) {
+			continue
+		}
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			continue // said already
+		}
+		for _, entry := range entries {
+			name := filepath.Join(folder, entry.Name())
+			if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+				say(name, certificateOfFolder)
+			}
+		}
 	}
 }

@@ -14,25 +14,33 @@ import (
 
 // MayRun says by a [*Fault] whether the mode of a program, or of a folder above it, keeps the account from running it. path has no
 // symbolic links: see [SystemProgram]. Access control lists are not looked at.
-func (a *Account) MayRun(path string) error {
+func (a *Account) MayRun(path string) error { return a.may(path, 0o1, "executable", "chmod a+rx ") }
+
+// MayOpen is [Account.MayRun] for a file that is to be read, or a folder to be listed.
+func (a *Account) MayOpen(path string) error { return a.may(path, 0o4, "readable", "chmod a+r ") }
+
+// may wants a bit of the permissions of what path names, and of each folder above that it may be entered.
+func (a *Account) may(path string, bit uint32, what, command string) error {
 	groups := a.Groups()
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
 		var st unix.Stat_t
 		if err := unix.Lstat(at, &st); err != nil {
 			return &fs.PathError{Op: "lstat", Path: at, Err: err}
 		}
-		bit := uint32(0o001) << a.class(st.Uid, st.Gid, groups)
+		mode := uint32(st.Mode) & 0o7777
+		has := mode >> a.class(st.Uid, st.Gid, groups)
 		if a.UID == 0 {
-			bit = 0o111
+			has = 0o6 | mode>>6 | mode>>3 | mode // root reads all, and runs what somebody may run
 		}
-		if mode := uint32(st.Mode) & 0o7777; mode&bit == 0 {
+		if has&bit == 0 {
 			return &Fault{
-				Path: at, Detail: "mode", Expected: "executable for the user " + a.Name, Got: fmt.Sprintf("%04o", mode), Hint: "chmod a+rx " + shellQuote(at),
+				Path: at, Detail: "mode", Expected: what + " for the user " + a.Name, Got: fmt.Sprintf("%04o", mode), Hint: command + shellQuote(at),
 			}
 		}
 		if at == "/" || at == "." {
 			return nil
 		}
+		bit, what, command = 0o1, "executable", "chmod a+rx "
 	}
 }
 

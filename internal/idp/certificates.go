@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // MaxCertificates is the largest file that SSL_CERT_FILE may name, and the most that the files of a folder in SSL_CERT_DIR may hold
@@ -20,7 +21,7 @@ type CertificateFiles interface {
 	File(path string) ([]byte, error)
 	// CheckFolder is whether the files of a folder may be read.
 	CheckFolder(path string) error
-	// LeftOut is told why a regular file of a folder was left out.
+	// LeftOut is told why a file of a folder was left out. Such folders also hold links to what is gone, and those errors are no news.
 	LeftOut(err error)
 }
 
@@ -40,7 +41,9 @@ func (n Network) rootCertificates() (*x509.CertPool, error) {
 	if file == "" && folders == "" {
 		return n.Roots, nil
 	}
-	pool, err := n.withCertificates(file, filepath.SplitList(folders))
+	// An empty one, as behind a colon at the end, is none.
+	split := slices.DeleteFunc(filepath.SplitList(folders), func(folder string) bool { return folder == "" })
+	pool, err := n.withCertificates(file, split)
 	if err != nil {
 		return nil, &Error{Reason: ReasonProxy, Err: err}
 	}
@@ -101,7 +104,7 @@ func readFolder(from CertificateFiles, path string) (files [][]byte, err error) 
 	for _, entry := range entries {
 		name := filepath.Join(path, entry.Name())
 		// A FIFO would be waited for.
-		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 			continue
 		}
 		data, err := from.File(name)
