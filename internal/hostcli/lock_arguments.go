@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/crypto/ssh"
@@ -128,9 +129,18 @@ func (a *lockArguments) check() error {
 var logEscape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\(?:u[0-9a-fA-F]{4}|\\|")`) })
 
 // checkEmails refuses addresses that were taken from the log with its escapes: they are nobody's, and to lock them would look like success.
-func checkEmails(identities []string) error {
-	for _, text := range identities {
-		if !strings.Contains(text, `\`) {
+func (a *lockArguments) checkEmails(identities []string) error {
+	emails := slices.Clone(identities)
+	for _, text := range a.claims {
+		if email, ok := strings.CutPrefix(text, "email:"); ok {
+			emails = append(emails, email)
+		}
+	}
+	if a.untilNewLogin {
+		emails = append(emails, a.subjects...) // with an @, those lock by the email, too
+	}
+	for _, text := range emails {
+		if !strings.Contains(text, "@") || !strings.Contains(text, `\`) {
 			continue
 		}
 		e := &exitError{text: fmt.Sprintf("expected an email address without a backslash, got %s", quoted(text)), code: exitUsage}
@@ -155,10 +165,10 @@ func (a *lockArguments) escapeRemarks() (remarks []string) {
 	return remarks
 }
 
-// unescaped undoes the escapes of the log.
+// unescaped undoes the escapes of the log. Half a character that is beyond 16 bits is none.
 func unescaped(text string) (meant string, ok bool) {
 	err := json.Unmarshal([]byte(`"`+text+`"`), &meant)
-	return meant, err == nil && meant == printable.Text(meant)
+	return meant, err == nil && meant == printable.Text(meant) && !strings.ContainsRune(meant, utf8.RuneError)
 }
 
 func (a *lockArguments) notAnEmail(identity string) error {

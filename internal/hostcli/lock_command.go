@@ -85,7 +85,7 @@ Exit status: 0 unlocked, or not locked at all; 1 nothing was written; 2 wrong us
 
 func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlock bool) error {
 	if !unlock { // what an older release has locked can be unlocked
-		if err := checkEmails(identities); err != nil {
+		if err := options.whom.checkEmails(identities); err != nil {
 			return err
 		}
 	}

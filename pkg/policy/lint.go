@@ -59,6 +59,8 @@ const (
 	FindingWideRoot FindingCode = "wide-root"
 	// FindingPublicDomain: a rule lets in everybody with an address at a domain where anybody can have one.
 	FindingPublicDomain FindingCode = "public-domain"
+	// FindingEscapedLock: config.yml denies an address as the log escapes it, which is nobody's.
+	FindingEscapedLock FindingCode = "escaped-lock"
 )
 
 // FindingCodes are the codes of [Lint].
@@ -66,7 +68,7 @@ func FindingCodes() []FindingCode {
 	return []FindingCode{
 		FindingNoProviders, FindingNoRules, FindingDuplicateProvider, FindingOverlappingProviders, FindingUnusedProvider, FindingIssuerNearMiss,
 		FindingUnknownIssuer, FindingNeverExpires, FindingEmailNotChecked, FindingNoAudienceRow, FindingDuplicateRule, FindingShadowedRule,
-		FindingCoveredRule, FindingExpiredRule, FindingDeniedRule, FindingWideRoot, FindingPublicDomain,
+		FindingCoveredRule, FindingExpiredRule, FindingDeniedRule, FindingWideRoot, FindingPublicDomain, FindingEscapedLock,
 	}
 }
 
@@ -88,7 +90,7 @@ type Lint struct {
 	Now       time.Time          // for expiry-time; zero: no rule has expired
 }
 
-// Findings gives what there is to say, about providers first and then about rules, each in their order. It takes time
+// Findings gives what there is to say, about providers first, then about rules and about locks, each in their order. It takes time
 // in proportion to the number of rows.
 func (l *Lint) Findings() []Finding {
 	c := &linter{Lint: l, config: l.Config}
@@ -98,6 +100,7 @@ func (l *Lint) Findings() []Finding {
 	c.index()
 	c.providers()
 	c.rules()
+	c.locks()
 	return c.findings
 }
 
@@ -221,4 +224,25 @@ func splitOrigin(origin string) (file string, line int) {
 		return origin, 0
 	}
 	return origin[:at], line
+}
+
+// locks looks for addresses with a backslash, which were in use before `verifier lock` refused them.
+func (l *linter) locks() {
+	check := func(name string, line int) {
+		if strings.Contains(name, "@") && strings.Contains(name, `\`) {
+			l.add(FindingEscapedLock, SeverityWarning, l.config.File, line, "write the address as it is: the log escapes what is not ASCII",
+				"it locks %s letter by letter, and an address with a backslash is nobody's", quoteShort(name))
+		}
+	}
+	for _, e := range l.config.DenyEmails {
+		check(e.Name, e.Line)
+	}
+	for _, e := range l.config.Deny {
+		if e.Claim == "email" {
+			check(e.Value, e.Line)
+		}
+	}
+	for _, e := range l.config.RevokedBefore {
+		check(e.Identity, e.Line)
+	}
 }
