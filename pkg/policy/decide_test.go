@@ -470,6 +470,100 @@ func TestWarningForAPersonWithoutEmail(t *testing.T) {
 	}
 }
 
+// TestNoWarningForJobs: they have no email, and nobody chooses what their tokens say. People whose tokens name the key do.
+func TestNoWarningForJobs(t *testing.T) {
+	config, err := policy.ParseConfig("config.yml", []byte("deny_emails: [mallory@example.com]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub := pktokentest.NewIssuer(t, github, "RS256")
+	const sub = "repo:acme/app:ref:refs/heads/main"
+	for _, test := range []struct {
+		name string
+		v    *pktoken.Verified
+		rule string
+		want int
+	}{
+		{"job", job(t, hub, sub), "root " + sub + " " + github, 0},
+		{"key binding", boundKey(t), "root 1234 " + op, 1},
+	} {
+		d, err := (&policy.Policy{Config: config, System: rulesOf(t, test.rule)}).Decide(test.v, policy.Request{User: "root"})
+		if err != nil || len(d.Warnings) != test.want {
+			t.Errorf("%s: expected %d warnings, got %+v, %v", test.name, test.want, d, err)
+		}
+	}
+}
+
+// boundKey is a verified token that names the user's key in `cnf`.
+func boundKey(t *testing.T) *pktoken.Verified {
+	t.Helper()
+	issuer := pktokentest.NewIssuer(t, op, "ES256")
+	user := pktokentest.UserKey(t)
+	client, err := pktoken.NewClientInstance(rand.Reader, user, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := pktokentest.PublicJWK(t, user.Public())
+	now := time.Now().Unix()
+	payload, err := json.Marshal(map[string]any{
+		"iss": op, "aud": pktokentest.ClientID, "sub": "1234", "iat": now, "exp": now + 60,
+		"cnf": map[string]any{"jwk": map[string]any{"kty": key["kty"], "crv": key["crv"], "x": key["x"], "y": key["y"], "alg": "ES256"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := issuer.Header()
+	header["typ"] = "dpop+id_token"
+	token, err := client.Bind(issuer.Sign(t, header, payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := issuer.Provider()
+	row.Commitment = pktoken.CommitmentKeyBinding
+	v, err := (&pktoken.Verifier{Providers: []pktoken.Provider{row}, Keys: pktokentest.KeySet(t, issuer)}).Verify(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// TestNearestRule: of rules that fail in the same way, the first is named.
+func TestNearestRule(t *testing.T) {
+	v := pktokentest.NewIssuer(t, op, "ES256").Verified(t, pktokentest.UserKey(t), claims("sub", "1234"))
+	const expired = "root 1234 " + op + ` expiry-time="20200101"` + "\n"
+	_, err := (&policy.Policy{System: rulesOf(t, expired+expired)}).Decide(v, policy.Request{User: "root"})
+	var denied *policy.Denied
+	if !errors.As(err, &denied) || denied.Reason != policy.ReasonRuleExpired || denied.Line != 1 {
+		t.Errorf("expected the rule of line 1, got %+v", denied)
+	}
+}
+
+func TestDeniedText(t *testing.T) {
+	for want, denied := range map[string]policy.Denied{
+		"no-rule: detail":                                         {},
+		"auth_id: no-rule: detail":                                {File: "auth_id"},
+		"auth_id:3: no-rule: detail":                              {File: "auth_id", Line: 3},
+		`auth\x1b:3: no-rule: detail`:                             {File: "auth\x1b", Line: 3},
+		`no-rule: detail: expected "a", got "b"`:                  {Expected: "a", Got: "b"},
+		`no-rule: detail: expected "a"`:                           {Expected: "a"},
+		`a: no-rule: detail: got "\x1b"`:                          {File: "a", Got: "\x1b"},
+		`no-rule: detail: got "` + long(200) + `"`:                {Got: long(200)},
+		`no-rule: detail: got "` + long(200) + `"... (201 bytes)`: {Got: long(201)},
+	} {
+		denied.Reason, denied.Detail = policy.ReasonNoRule, "detail"
+		if got := denied.Error(); got != want {
+			t.Errorf("expected %s, got %s", want, got)
+		}
+	}
+	for detail, want := range map[string]string{" ~": " ~", "\x1f": `\x1f`, "\x7f": `\x7f`, "ü": `\u00fc`, `"\`: `"\`} {
+		if got := (&policy.Denied{Reason: policy.ReasonNoRule, Detail: detail}).Error(); got != "no-rule: "+want {
+			t.Errorf("expected %s, got %s", want, got)
+		}
+	}
+}
+
+func long(n int) string { return strings.Repeat("x", n) }
+
 func isPrintableASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }

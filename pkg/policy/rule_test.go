@@ -31,6 +31,7 @@ func TestIdentities(t *testing.T) {
 		{`oidc:\"urn:acme:groups\":x`, op, policy.Identity{Kind: policy.IdentityClaim, Claim: "urn:acme:groups", Value: "x"}},
 		{"oidc-match-end:email:@example.com", op, policy.Identity{Kind: policy.IdentityEmailSuffix, Value: "@example.com"}},
 		{"oidc-match-end:email:.example.com", op, policy.Identity{Kind: policy.IdentityEmailSuffix, Value: ".example.com"}},
+		{"oidc-match-end:email:.a", op, policy.Identity{Kind: policy.IdentityEmailSuffix, Value: ".a"}},
 		{"repo:acme/app:ref:refs/heads/*", github, policy.Identity{Kind: policy.IdentitySubjectGlob, Value: "repo:acme/app:ref:refs/heads/*"}},
 		{"repo:acme/*", "https://forge.example.com/api/actions", policy.Identity{Kind: policy.IdentitySubjectGlob, Value: "repo:acme/*"}},
 		{"1234", op, policy.Identity{Kind: policy.IdentitySubject, Value: "1234"}},
@@ -41,6 +42,12 @@ func TestIdentities(t *testing.T) {
 		want := policy.Rule{Principal: "alice", Issuer: test.issuer, Identity: test.want, File: "auth_id", Line: 1}
 		if len(problems) != 0 || len(rules) != 1 || !reflect.DeepEqual(rules[0], want) {
 			t.Errorf("%s: expected %+v, got %+v, %v", test.column, want, rules, problems)
+			continue
+		}
+		// What an identity is written as, in quotes for the row, means it again.
+		again, problems := policy.ParseRules("auth_id", []byte("alice '"+test.want.String()+"' "+test.issuer))
+		if len(problems) != 0 || len(again) != 1 || again[0].Identity != test.want {
+			t.Errorf("%s: %s: got %+v, %v", test.column, test.want, again, problems)
 		}
 	}
 }
