@@ -40,6 +40,8 @@ const nameSize = 16
 // Entry is what is kept of an account.
 type Entry struct {
 	RefreshToken string `json:"refresh_token"`
+	// ClientID is the client that has logged in, which an ID token for several need not say. Older releases kept none.
+	ClientID string `json:"client_id,omitempty"`
 	// ClientSecret is the one that the login was made with, for a provider that no configuration file names.
 	ClientSecret string `json:"client_secret,omitempty"`
 	// KeyFile is the private key that it renews, an absolute path.
@@ -121,10 +123,12 @@ func (s *Store) get(name string) (Entry, error) {
 	var e Entry
 	if json.Unmarshal(data, &e) != nil || e.RefreshToken == "" {
 		// The library's error would quote what was there.
-		return Entry{}, errors.New("what is kept for this account cannot be read: log in again")
+		return Entry{}, errUnreadable
 	}
 	return e, nil
 }
+
+var errUnreadable = errors.New("what is kept for this account cannot be read: log in again")
 
 // Delete forgets an account's entry, wherever it is, and its lock. The error is [ErrNone] if there is none. The caller has no
 // lock of the account.
@@ -132,11 +136,11 @@ func (s *Store) Delete(ctx context.Context, a Account) error {
 	if _, err := os.Lstat(s.Folder); s.System == nil && errors.Is(err, fs.ErrNotExist) {
 		return ErrNone
 	}
-	return s.deleteLocked(ctx, a.name(), func() bool { return true })
+	return s.deleteLocked(ctx, a.name(), func() error { return nil })
 }
 
 // DeleteUnused forgets the entries that used does not vouch for, and says how many. is tells whose entry it is, which it does not say by
-// itself. An entry that cannot be read is of no use. It goes on after an error.
+// itself. Nonsense is of no use; an entry that cannot be had, as in a keychain that is locked, stays. It goes on after an error.
 func (s *Store) DeleteUnused(ctx context.Context, used func(e Entry, is func(Account) bool) bool) (deleted int, err error) {
 	names, err := s.names()
 	if err != nil {
@@ -144,9 +148,15 @@ func (s *Store) DeleteUnused(ctx context.Context, used func(e Entry, is func(Acc
 	}
 	var errs []error
 	for _, name := range names {
-		unused := func() bool {
+		unused := func() error {
 			e, err := s.get(name)
-			return err != nil || !used(e, func(a Account) bool { return a.name() == name })
+			if err == nil && used(e, func(a Account) bool { return a.name() == name }) {
+				return errUsed
+			}
+			if errors.Is(err, ErrNone) || errors.Is(err, errUnreadable) { // ErrNone: a lock alone
+				return nil
+			}
+			return err
 		}
 		switch err := s.deleteLocked(ctx, name, unused); {
 		case err == nil:
@@ -182,14 +192,15 @@ func (s *Store) names() ([]string, error) {
 
 var errUsed = errors.New("the entry is in use")
 
-func (s *Store) deleteLocked(ctx context.Context, name string, unused func() bool) error {
+// deleteLocked deletes nothing if unused says why not.
+func (s *Store) deleteLocked(ctx context.Context, name string, unused func() error) error {
 	unlock, err := s.lock(ctx, name)
 	if err != nil {
 		return err
 	}
-	if !unused() {
+	if err := unused(); err != nil {
 		unlock()
-		return errUsed
+		return err
 	}
 	err = s.delete(name)
 	if err == nil || errors.Is(err, ErrNone) {

@@ -141,11 +141,6 @@ func TestDeleteUnused(t *testing.T) {
 					t.Fatalf("locked: got %d, %v", n, err)
 				}
 				system.refuse = nil
-				for _, a := range []keychain.Account{alice, bob} { // the refusal of this keychain comes too late
-					if _, _, err := s.Put(a, keychain.Entry{RefreshToken: a.Subject, KeyFile: "/alice"}); err != nil {
-						t.Fatal(err)
-					}
-				}
 			}
 			if n, err := s.DeleteUnused(t.Context(), used); n != 1 || err != nil {
 				t.Fatalf("expected one, got %d, %v", n, err)
@@ -158,6 +153,34 @@ func TestDeleteUnused(t *testing.T) {
 				t.Errorf("somebody else's file is gone: %v", names)
 			}
 		})
+	}
+}
+
+// What cannot be read now may be of use later. What nobody can ever read is not.
+func TestDeleteUnusedThatCannotBeRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil   func(file string) error
+		deleted int
+		fails   bool
+	}{
+		"no file":          {os.Remove, 0, false},
+		"nonsense":         {func(file string) error { return os.WriteFile(file, []byte("hush"), 0o600) }, 1, false},
+		"without a token":  {func(file string) error { return os.WriteFile(file, []byte(`{"key_file":"/alice"}`), 0o600) }, 1, false},
+		"a folder instead": {func(file string) error { return errors.Join(os.Remove(file), os.Mkdir(file, 0o700)) }, 0, true},
+	} {
+		s := &keychain.Store{Folder: t.TempDir()}
+		put(t, s, "hush", keychain.InFile)
+		file := filepath.Join(s.Folder, files(t, s.Folder)[0])
+		if err := c.spoil(file); err != nil {
+			t.Fatal(err)
+		}
+		n, err := s.DeleteUnused(t.Context(), func(keychain.Entry, func(keychain.Account) bool) bool { return true })
+		if n != c.deleted || (err != nil) != c.fails || err != nil && strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: expected %d deleted, a failure %t, got %d, %v", name, c.deleted, c.fails, n, err)
+		}
+		if _, err := os.Lstat(file); (err == nil) != c.fails {
+			t.Errorf("%s: expected it to stay %t, got %v", name, c.fails, err)
+		}
 	}
 }
 

@@ -111,12 +111,15 @@ func (p *openIDProvider) token(w http.ResponseWriter, r *http.Request) {
 		p.answer(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
 		return
 	}
+	_, secret := clientOf(r)
+	request.Set("client_secret", secret)
 	claims := map[string]any{
-		"aud": request.Get("client_id"), "nonce": request.Get("nonce"), "sub": "user-42", "email": "alice@example.com",
+		"nonce": request.Get("nonce"), "sub": "user-42", "email": "alice@example.com",
 	}
 	if slices.Contains(strings.Fields(request.Get("scope")), "bob") { // somebody with two accounts, who took the other one
 		claims["sub"], claims["email"] = "user-43", "bob@example.com"
 	}
+	claims["aud"], claims["azp"] = audience(request.Get("client_id"))
 	switch request.Get("client_id") {
 	case "hostile-client": // a person who may choose a name, and chooses one that a terminal obeys
 		claims["email"] = "alice\x1b]0;owned\x07\u202e@example.com"
@@ -129,4 +132,15 @@ func (p *openIDProvider) token(w http.ResponseWriter, r *http.Request) {
 	p.answer(w, http.StatusOK, p.withRefreshToken(request, claims, map[string]any{
 		"access_token": "the-access-token", "token_type": "Bearer", "expires_in": 3600, "id_token": p.idToken(r, request, claims),
 	}))
+}
+
+// audience: the ID tokens of some clients are for others of their project too, and say which of them asked, or do not.
+func audience(client string) (aud, azp any) {
+	switch client {
+	case "party-a", "party-b":
+		return []string{"party-a", "party-b"}, client
+	case "project-a", "project-b":
+		return []string{"project-a", "project-b"}, nil
+	}
+	return client, nil
 }

@@ -42,7 +42,7 @@ func (p *openIDProvider) withRefreshToken(request url.Values, claims, answer map
 	return answer
 }
 
-// refresh takes each refresh token once.
+// refresh takes each refresh token once, from the client that it was made for (RFC 6749 §6).
 func (p *openIDProvider) refresh(w http.ResponseWriter, r *http.Request) {
 	found, ok := refreshables.LoadAndDelete(r.PostFormValue("refresh_token"))
 	if !ok {
@@ -52,6 +52,10 @@ func (p *openIDProvider) refresh(w http.ResponseWriter, r *http.Request) {
 	before := found.(refreshable)
 	if before.at != p {
 		p.t.Error("a provider got the refresh token of another one")
+	}
+	if client, secret := clientOf(r); client != before.request.Get("client_id") || secret != before.request.Get("client_secret") {
+		p.answer(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant"})
+		return
 	}
 	claims := maps.Clone(before.claims)
 	delete(claims, "nonce")
@@ -63,4 +67,12 @@ func (p *openIDProvider) refresh(w http.ResponseWriter, r *http.Request) {
 		answer["id_token"] = p.issuer.IDToken(p.t, claims)
 	}
 	p.answer(w, http.StatusOK, answer)
+}
+
+// clientOf is who sends a request (RFC 6749 §2.3.1).
+func clientOf(r *http.Request) (id, secret string) {
+	if id, secret, ok := r.BasicAuth(); ok {
+		return id, secret
+	}
+	return r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 }

@@ -137,12 +137,14 @@ func refreshKey(ctx context.Context, t *terminal, config *login.Config, id userk
 	return report, err
 }
 
-// providerOf finds the settings for a key, nil if there are none by now.
+// providerOf finds the settings for a key, nil if there are none by now. Of several clients of its ID token the one that it is named
+// after comes first.
 func providerOf(config *login.Config, id userkeys.Identity) *login.Provider {
+	var found *login.Provider
 	for _, p := range config.Providers {
-		if id.At(p.Issuer, p.ClientID, p.Aliases) {
-			return &p
+		if id.At(p.Issuer, p.ClientID, p.Aliases) && (found == nil || found.ClientID != id.ClientID && p.ClientID == id.ClientID) {
+			found = &p
 		}
 	}
-	return nil
+	return found
 }

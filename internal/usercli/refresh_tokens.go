@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,7 +72,9 @@ func putRefreshToken(t *terminal, store *keychain.Store, a keychain.Account, pro
 	if err != nil {
 		return err
 	}
-	place, trouble, err := store.Put(a, keychain.Entry{RefreshToken: token, ClientSecret: provider.ClientSecret, KeyFile: file})
+	place, trouble, err := store.Put(a, keychain.Entry{
+		RefreshToken: token, ClientID: provider.ClientID, ClientSecret: provider.ClientSecret, KeyFile: file,
+	})
 	if err != nil {
 		return err
 	}
@@ -122,11 +123,11 @@ func (r *logoutReport) forgetOthers() error {
 	defer cancel()
 	r.ForgottenOthers, err = store.DeleteUnused(ctx, func(e keychain.Entry, is func(keychain.Account) bool) bool {
 		// One of an older release does not say, and a folder that is not there may be on a medium that is away.
-		if _, err := os.Stat(filepath.Dir(e.KeyFile)); e.KeyFile == "" || errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Dir(e.KeyFile)); e.KeyFile == "" || err != nil {
 			return true
 		}
-		id, found := userkeys.Read(userkeys.At(e.KeyFile))
-		return found && is(accountOf(id))
+		id, found, err := userkeys.Look(userkeys.At(e.KeyFile))
+		return err != nil || found && is(accountOf(id))
 	})
 	if err != nil {
 		return fmt.Errorf("refresh tokens whose keys are gone were not forgotten: %w", err)

@@ -112,6 +112,10 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 	if r.provider != nil {
 		provider = *r.provider
 	}
+	if entry.ClientID != "" && entry.ClientID != provider.ClientID {
+		// Hosts accept the ID token for both. A refresh token is of use to its own client alone (RFC 6749 §6).
+		provider.ClientID, provider.ClientSecret = entry.ClientID, entry.ClientSecret
+	}
 	provider.KeyBinding = isKeyBound(token)
 	flow := loginFlow(t, provider, &loginOptions{})
 	flow.UserKey = key

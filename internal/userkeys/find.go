@@ -27,7 +27,7 @@ func Find(folder string) ([]Pair, error) {
 	var found []Pair
 	for _, name := range names {
 		pair := At(name)
-		if _, ours := pair.certificateLine(); ours {
+		if _, ours, _ := pair.certificateLine(); ours {
 			found = append(found, pair)
 		}
 	}

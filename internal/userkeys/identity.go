@@ -19,7 +19,7 @@ import (
 // person's own files and agent say.
 type Identity struct {
 	Issuer, ClientID string
-	audiences        []string // which a client has to be among, if it is not ClientID
+	clients          []string // whose hosts accept the ID token; ClientID is what accounts and files are named after
 	Subject, Email   string
 	Alias            string // of the provider at the login, if that is known
 
@@ -56,13 +56,20 @@ func List(folder string) ([]Identity, error) {
 
 // Read gives the identity in a pair's files; found is false if no certificate of ours is there.
 func Read(pair Pair) (id Identity, found bool) {
-	line, found := pair.certificateLine()
+	id, found, _ = Look(pair)
+	return id, found
+}
+
+// Look is [Read] that says why it could not look, so that what is not seen is not taken for what is gone. A folder that is not there
+// is no error.
+func Look(pair Pair) (id Identity, found bool, err error) {
+	line, found, err := pair.certificateLine()
 	if !found {
-		return Identity{}, false
+		return Identity{}, false, err
 	}
 	cert, comment, err := sshcert.ParseLine(line)
 	if err != nil {
-		return Identity{}, false
+		return Identity{}, false, err
 	}
 	id = identityOf(cert)
 	id.Pair = pair
@@ -71,7 +78,7 @@ func Read(pair Pair) (id Identity, found bool) {
 	data, present, err := readOwn(pair.Key)
 	id.HasKeyFile = present
 	if id.Problem != "" {
-		return id, true
+		return id, true, nil
 	}
 	switch {
 	case err != nil:
@@ -86,7 +93,7 @@ func Read(pair Pair) (id Identity, found bool) {
 	case !id.Mark.InAgent:
 		id.Problem = pair.Key + ": no private key there"
 	}
-	return id, true
+	return id, true, nil
 }
 
 // Of gives the identity in a certificate, which is in no file and no agent yet.
@@ -113,8 +120,8 @@ func identityOf(cert *sshcert.Certificate) Identity {
 	id.Issuer = token.UnverifiedIssuer()
 	id.Subject, _ = claims["sub"].(string)
 	id.Email, _ = claims["email"].(string)
-	id.audiences = audiences(claims, token.Commitment())
-	id.ClientID = clientID(claims, id.audiences)
+	id.clients = clients(claims, token.Commitment())
+	id.ClientID = clientID(claims, id.clients)
 	id.IssuedAt = numericDate(claims["iat"])
 	id.TokenExpires = numericDate(claims["exp"])
 	if refreshed := token.UnverifiedRefreshedClaims(); refreshed != nil {
@@ -126,22 +133,25 @@ func identityOf(cert *sshcert.Certificate) Identity {
 // maxUnixTime is the end of the year 9999, after which RFC 3339 has no words.
 const maxUnixTime = 253402300799
 
-// clientID is whom the ID token was made for. Where the audience is a commitment to the key, as in CI jobs, it is nobody: "".
-func clientID(claims map[string]any, audiences []string) string {
+// clientID is whom the ID token was made for. Where the audience is a commitment to the key, as in CI jobs, it is nobody: "". Of
+// several clients, where no party is named, it is the first, which need not be the one that has logged in.
+func clientID(claims map[string]any, clients []string) string {
 	if party, ok := claims["azp"].(string); ok {
 		return party
 	}
-	if len(audiences) == 0 {
+	if len(clients) == 0 {
 		return ""
 	}
-	return audiences[0]
+	return clients[0]
 }
 
-// audiences are the clients that an ID token names.
-func audiences(claims map[string]any, commitment string) (all []string) {
-	list, _ := claims["aud"].([]any)
+// clients are those whose hosts accept an ID token: its audience, and of a list the authorized party alone, where one is named.
+func clients(claims map[string]any, commitment string) (all []string) {
+	list, isList := claims["aud"].([]any)
+	party, named := claims["azp"]
 	for _, audience := range append(slices.Clone(list), claims["aud"]) {
-		if text, ok := audience.(string); ok && text != commitment && !strings.HasPrefix(text, pktoken.GQAudiencePrefix) {
+		text, ok := audience.(string)
+		if ok && text != commitment && !strings.HasPrefix(text, pktoken.GQAudiencePrefix) && (!isList || !named || party == audience) {
 			all = append(all, text)
 		}
 	}
@@ -163,10 +173,10 @@ func (id Identity) Same(other Identity) bool {
 	return id.Issuer == other.Issuer && id.ClientID == other.ClientID && id.Subject == other.Subject && id.Subject != ""
 }
 
-// At is whether it comes from a login with this provider. aliases are the provider's names: they tell two providers apart that
-// are one client of one issuer, for two accounts.
+// At is whether it can come from a login with this provider: hosts that know the provider accept the ID token. aliases are the
+// provider's names: they tell two providers apart that are one client of one issuer, for two accounts.
 func (id Identity) At(issuer, clientID string, aliases []string) bool {
-	return id.Issuer == issuer && (id.ClientID == clientID || slices.Contains(id.audiences, clientID)) &&
+	return id.Issuer == issuer && slices.Contains(id.clients, clientID) &&
 		(id.Alias == "" || len(aliases) == 0 || slices.Contains(aliases, id.Alias))
 }
 

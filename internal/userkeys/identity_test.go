@@ -5,12 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"opkssh/internal/userkeys"
+	"opkssh/pkg/pktoken"
 	"opkssh/pkg/pktoken/pktokentest"
 	"opkssh/pkg/sshcert"
 )
@@ -83,12 +85,25 @@ func remove(t *testing.T, name string) {
 	}
 }
 
-// A key is at each client that its ID token names, by whichever of them hosts know it.
+// A key is at the clients whose hosts accept it, and at no other.
 func TestAtOneOfSeveralClients(t *testing.T) {
-	for name, claims := range map[string]map[string]any{
-		"audiences":     {"aud": []string{"api", "opkssh"}},
-		"another party": {"aud": "opkssh", "azp": "app"},
+	two := []string{"a", "b"}
+	for name, c := range map[string]struct {
+		aud, azp any
+		clientID string // which accounts and files are named after
+		at       []string
+	}{
+		"one":                        {"a", nil, "a", []string{"a"}},
+		"one, for it":                {"a", "a", "a", []string{"a"}},
+		"one, for another party":     {"a", "b", "b", []string{"a"}},
+		"a list of one":              {two[:1], nil, "a", two[:1]},
+		"a list of one, for another": {two[:1], "b", "b", nil},
+		"several":                    {two, nil, "a", two},
+		"several, for the first":     {two, "a", "a", two[:1]},
+		"several, for the second":    {two, "b", "b", two[1:]},
+		"several, for another":       {two, "c", "c", nil},
 	} {
+		op := pktokentest.NewIssuer(t, "https://op.example.com", "ES256")
 		key, err := userkeys.Generate(userkeys.ECDSA)
 		if err != nil {
 			t.Fatal(err)
@@ -97,20 +112,35 @@ func TestAtOneOfSeveralClients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		const issuer = "https://op.example.com"
-		cert, err := sshcert.New(rand.Reader, signer, pktokentest.NewIssuer(t, issuer, "ES256").Token(t, key, claims), sshcert.Template{})
+		token := op.Token(t, key, map[string]any{"aud": c.aud, "azp": c.azp})
+		cert, err := sshcert.New(rand.Reader, signer, token, sshcert.Template{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		id, err := userkeys.Of(cert)
-		if err != nil || !id.At(issuer, "opkssh", nil) || !id.At(issuer, id.ClientID, nil) || id.At(issuer, "other", nil) || id.At(issuer, "", nil) {
-			t.Errorf("%s: got %+v, %v", name, id, err)
+		if err != nil || id.ClientID != c.clientID {
+			t.Errorf("%s: expected client %q, got %q, %v", name, c.clientID, id.ClientID, err)
+		}
+		for _, client := range []string{"a", "b", "c", ""} {
+			want := slices.Contains(c.at, client)
+			if got := id.At(op.URL, client, nil); got != want {
+				t.Errorf("%s, at client %q: expected %t, got %t", name, client, want, got)
+			}
+			host := &pktoken.Verifier{Providers: []pktoken.Provider{{Issuer: op.URL, ClientID: client}}, Keys: pktokentest.KeySet(t, op)}
+			if _, err := host.Verify(t.Context(), token); (err == nil) != want {
+				t.Errorf("%s, a host for client %q: expected it to accept %t, got %v", name, client, want, err)
+			}
 		}
 	}
 }
 
 func TestAt(t *testing.T) {
-	id := userkeys.Identity{Issuer: "https://op.example.com", ClientID: "opkssh", Alias: "work"}
+	_, cert := alice.login(t, userkeys.ECDSA)
+	id, err := userkeys.Of(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id.Alias = "work"
 	for name, c := range map[string]struct {
 		issuer, clientID string
 		aliases          []string

@@ -96,13 +96,13 @@ func holdsOurs(line []byte) bool {
 	return err == nil
 }
 
-// certificateLine reads the certificate of ours that goes with the key, from either place.
-func (p Pair) certificateLine() (line []byte, found bool) {
+// certificateLine reads the certificate of ours that goes with the key, from either place. The error is why it could not look.
+func (p Pair) certificateLine() (line []byte, found bool, err error) {
 	line, present, err := readOwn(p.Certificate)
 	if err == nil && !present {
 		line, present, err = readOwn(p.Key + ".pub")
 	}
-	return line, err == nil && present && holdsOurs(line)
+	return line, err == nil && present && holdsOurs(line), err
 }
 
 // removeOldCertificate removes a certificate of ours in NAME.pub, and returns its name if there was one.
