@@ -130,13 +130,18 @@ func (s *Store) get(name string) (Entry, error) {
 
 var errUnreadable = errors.New("what is kept for this account cannot be read: log in again")
 
-// Delete forgets an account's entry, wherever it is, and its lock. The error is [ErrNone] if there is none. The caller has no
-// lock of the account.
-func (s *Store) Delete(ctx context.Context, a Account) error {
+// Delete forgets an account's entry, wherever it is, and its lock. The error is [ErrNone] if there is none, and [ErrUsed] if used, which
+// may be nil, vouches for it. The caller has no lock of the account.
+func (s *Store) Delete(ctx context.Context, a Account, used func(e Entry) bool) error {
 	if _, err := os.Lstat(s.Folder); s.System == nil && errors.Is(err, fs.ErrNotExist) {
 		return ErrNone
 	}
-	return s.deleteLocked(ctx, a.name(), func() error { return nil })
+	return s.deleteLocked(ctx, a.name(), func() error {
+		if e, err := s.Get(a); err == nil && used != nil && used(e) {
+			return ErrUsed
+		}
+		return nil
+	})
 }
 
 // DeleteUnused forgets the entries that used does not vouch for, and says how many. is tells whose entry it is, which it does not say by
@@ -151,7 +156,7 @@ func (s *Store) DeleteUnused(ctx context.Context, used func(e Entry, is func(Acc
 		unused := func() error {
 			e, err := s.get(name)
 			if err == nil && used(e, func(a Account) bool { return a.name() == name }) {
-				return errUsed
+				return ErrUsed
 			}
 			if errors.Is(err, ErrNone) || errors.Is(err, errUnreadable) { // ErrNone: a lock alone
 				return nil
@@ -161,7 +166,7 @@ func (s *Store) DeleteUnused(ctx context.Context, used func(e Entry, is func(Acc
 		switch err := s.deleteLocked(ctx, name, unused); {
 		case err == nil:
 			deleted++
-		case !errors.Is(err, ErrNone) && !errors.Is(err, errUsed):
+		case !errors.Is(err, ErrNone) && !errors.Is(err, ErrUsed):
 			errs = append(errs, err)
 		}
 	}
@@ -190,7 +195,8 @@ func (s *Store) names() ([]string, error) {
 	return names, nil
 }
 
-var errUsed = errors.New("the entry is in use")
+// ErrUsed is the error about an entry that is not forgotten, because it is in use.
+var ErrUsed = errors.New("the entry is in use")
 
 // deleteLocked deletes nothing if unused says why not.
 func (s *Store) deleteLocked(ctx context.Context, name string, unused func() error) error {

@@ -79,7 +79,7 @@ func TestKeepAndForget(t *testing.T) {
 			if _, err := s.Get(alice); !errors.Is(err, keychain.ErrNone) {
 				t.Fatalf("expected %v, got %v", keychain.ErrNone, err)
 			}
-			if err := s.Delete(t.Context(), alice); !errors.Is(err, keychain.ErrNone) {
+			if err := s.Delete(t.Context(), alice, nil); !errors.Is(err, keychain.ErrNone) {
 				t.Fatalf("expected %v, got %v", keychain.ErrNone, err)
 			}
 			put(t, s, "first", keychain.Place(name))
@@ -97,7 +97,7 @@ func TestKeepAndForget(t *testing.T) {
 				t.Fatal(err)
 			}
 			unlock()
-			if err := s.Delete(t.Context(), alice); err != nil {
+			if err := s.Delete(t.Context(), alice, nil); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.Get(alice); !errors.Is(err, keychain.ErrNone) {

@@ -88,8 +88,8 @@ func putRefreshToken(t *terminal, store *keychain.Store, a keychain.Account, pro
 // forgetPatience is how long a logout waits for a refresh to end.
 const forgetPatience = time.Minute
 
-// forget forgets the refresh tokens of the accounts of some keys, unless a key of the rest can be renewed with them. It goes on after an
-// error.
+// forget forgets the refresh tokens of the accounts of some keys, unless a key of the rest can be renewed with them, or one elsewhere. It
+// goes on after an error.
 func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
 	store, err := refreshTokens()
 	if err != nil {
@@ -102,10 +102,12 @@ func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
 		if slices.ContainsFunc(rest, id.Same) {
 			continue
 		}
-		switch err := store.Delete(ctx, accountOf(id)); {
+		account := accountOf(id)
+		elsewhere := func(e keychain.Entry) bool { return mayRenew(e, keys, func(a keychain.Account) bool { return a == account }) }
+		switch err := store.Delete(ctx, account, elsewhere); {
 		case err == nil:
 			r.Forgotten = append(r.Forgotten, id.Account()+" at "+id.Issuer)
-		case !errors.Is(err, keychain.ErrNone):
+		case !errors.Is(err, keychain.ErrNone) && !errors.Is(err, keychain.ErrUsed):
 			errs = append(errs, fmt.Errorf("the refresh token of %s was not forgotten: %w", id.Account(), err))
 		}
 	}
@@ -122,15 +124,23 @@ func (r *logoutReport) forgetOthers() error {
 	ctx, cancel := context.WithTimeout(context.Background(), forgetPatience)
 	defer cancel()
 	r.ForgottenOthers, err = store.DeleteUnused(ctx, func(e keychain.Entry, is func(keychain.Account) bool) bool {
-		// One of an older release does not say, and a folder that is not there may be on a medium that is away.
-		if _, err := os.Stat(filepath.Dir(e.KeyFile)); e.KeyFile == "" || err != nil {
-			return true
-		}
-		id, found, err := userkeys.Look(userkeys.At(e.KeyFile))
-		return err != nil || found && is(accountOf(id))
+		return e.KeyFile == "" || mayRenew(e, nil, is) // one of an older release does not say where its key is
 	})
 	if err != nil {
 		return fmt.Errorf("refresh tokens whose keys are gone were not forgotten: %w", err)
 	}
 	return nil
+}
+
+// mayRenew is whether the key that an entry was kept for is there and still the account's, or may be: its folder may be on a medium that is
+// away. The keys in gone are not there, even if their files could not be removed.
+func mayRenew(e keychain.Entry, gone []userkeys.Identity, is func(keychain.Account) bool) bool {
+	if e.KeyFile == "" || slices.ContainsFunc(gone, func(id userkeys.Identity) bool { return id.Pair.Key == e.KeyFile }) {
+		return false
+	}
+	if _, err := os.Stat(filepath.Dir(e.KeyFile)); err != nil {
+		return true
+	}
+	id, found, err := userkeys.Look(userkeys.At(e.KeyFile))
+	return err != nil || found && is(accountOf(id))
 }
