@@ -30,6 +30,9 @@ func TestOptions(t *testing.T) {
 		`permitopen="host.example.com:80",permitopen="[::1]:*",permitopen="192.0.2.1:65535"`: `permitopen="host.example.com:80",permitopen="[::1]:*",permitopen="192.0.2.1:65535"`,
 		`permitlisten="8080",permitlisten="localhost:1",permitlisten="*.example.com:*"`:      `permitlisten="8080",permitlisten="localhost:1",permitlisten="*.example.com:*"`,
 
+		`permitlisten="h?st:80"`:                           `permitlisten="h?st:80"`,
+		`permitopen="` + strings.Repeat("a", 253) + `:80"`: `permitopen="` + strings.Repeat("a", 253) + `:80"`,
+
 		// refused by name
 		`cert-authority`: "", `principals="root"`: "", `environment="A=b"`: "", `tunnel="0"`: "", `no-touch-required`: "",
 		`verify-required`: "", `no-restrict`: "", `permit-restrict`: "", `nonsense`: "", `=`: "", `no-`: "", `re\u017Ftrict`: "", `reſtrict`: "",
