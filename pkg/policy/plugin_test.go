@@ -108,6 +108,13 @@ func TestMayRequirePlugin(t *testing.T) {
 		"name: p\ncommand: /p\nMode: require":         true,
 		"name: p\ncommand: /p\nmandatory: true":       true,
 		"x: &x {mode: require}\n<<: *x":               true,
+		"x: &allow must\nmode: *allow":                true,
+		"name: allow\nmandatory: true":                true,
+		"&a mode: allow\nx: y":                        true,
+		"!!str mode: allow\nx: y":                     true,
+		"? [mode]\n: require\nmode: allow":            true,
+		"!!map\nmode: allow\nx: y":                    true,
+		"&a\nmode: allow\nx: y":                       true,
 		"name: p\ncommand: p\n---\nmode: require":     true,
 		"name: p\ncommand: /p\n mode: require":        true,
 		"\xff\xfem\x00o\x00d\x00e\x00:\x00 \x00x\x00": true, // UTF-16
