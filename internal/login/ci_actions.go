@@ -38,7 +38,7 @@ func (a *actionsEndpoint) IDToken(ctx context.Context, commitment string) ([]byt
 	request.Header.Set("User-Agent", "opkssh")
 	client, err := a.network.Client(a.endpoint.String())
 	if err != nil {
-		return nil, &Error{Code: CodeCI, Detail: "no HTTP client", Err: err}
+		return nil, noClient(CodeCI, err)
 	}
 	defer client.CloseIdleConnections()
 	// With a redirect the request token would go along.

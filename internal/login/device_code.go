@@ -127,7 +127,7 @@ func (f *Flow) authorizeDevice(
 	}
 	httpClient, err := f.tokenClient()
 	if err != nil {
-		return nil, &Error{Code: CodeDeviceFlow, Detail: "no HTTP client", Err: err}
+		return nil, noClient(CodeDeviceFlow, err)
 	}
 	defer httpClient.CloseIdleConnections()
 	asked := f.clock()
@@ -243,7 +243,7 @@ func (f *Flow) pollForToken(
 ) (*oauth2.Token, error) {
 	client, err := f.provingClient(proof, authorization.secret)
 	if err != nil {
-		return nil, &Error{Code: CodeTokenEndpoint, Detail: "no HTTP client", Err: err}
+		return nil, noClient(CodeTokenEndpoint, err)
 	}
 	defer client.CloseIdleConnections()
 	// The library's own polling of device codes knows neither negative intervals nor networks that break. This is its plain

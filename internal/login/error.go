@@ -1,6 +1,12 @@
 package login
 
-import "fmt"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"opkssh/internal/idp"
+)
 
 // Code says how a login ended without a token. Codes are stable: callers choose words and exit codes by them.
 type Code string
@@ -97,3 +103,22 @@ func (e *Error) Error() string {
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// noDiscovery is the error for a provider that could not be asked for its metadata.
+func noDiscovery(err error, hint string) *Error {
+	return &Error{Code: CodeDiscovery, Detail: "the provider cannot be asked for its endpoints", Hint: cmp.Or(settingsHint(err), hint), Err: err}
+}
+
+// noClient is the error where [idp.Network] makes no client.
+func noClient(code Code, err error) *Error {
+	return &Error{Code: code, Detail: "no HTTP client", Hint: settingsHint(err), Err: err}
+}
+
+// settingsHint is what to do where the settings of the network are why, or "".
+func settingsHint(err error) string {
+	var asking *idp.Error
+	if errors.As(err, &asking) && asking.Reason == idp.ReasonProxy {
+		return "mend the variable that is named, or unset it"
+	}
+	return ""
+}

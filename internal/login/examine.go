@@ -36,12 +36,8 @@ func Examine(ctx context.Context, p Provider, discovery Discoverer, keys pktoken
 	}
 	m, err := discovery.Discover(ctx, p.Issuer)
 	if err != nil {
-		return nil, &Error{
-			Code:   CodeDiscovery,
-			Detail: "the provider cannot be asked for its endpoints",
-			Hint:   "give the issuer exactly as the provider calls itself, a slash at the end included, and check the network (a proxy is named by HTTPS_PROXY)",
-			Err:    err,
-		}
+		return nil, noDiscovery(err,
+			"give the issuer exactly as the provider calls itself, a slash at the end included, and check the network (a proxy is named by HTTPS_PROXY)")
 	}
 	return []Finding{
 		examineLogin(m), examineSignatures(m), examineKeys(ctx, p, keys), examineClient(p, m), examineScopes(p, m),

@@ -102,12 +102,7 @@ func (f *Flow) login(ctx context.Context, client *pktoken.ClientInstance) (*Resu
 	}
 	metadata, err := f.Discovery.Discover(ctx, f.Provider.Issuer)
 	if err != nil {
-		return nil, &Error{
-			Code:   CodeDiscovery,
-			Detail: "the provider cannot be asked for its endpoints",
-			Hint:   "check the issuer and the network (a proxy is named by HTTPS_PROXY)",
-			Err:    err,
-		}
+		return nil, noDiscovery(err, "check the issuer and the network (a proxy is named by HTTPS_PROXY)")
 	}
 	proof, err := f.newKeyProof(metadata.DPoPSigningAlgValuesSupported)
 	if err != nil {

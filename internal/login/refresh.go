@@ -54,7 +54,7 @@ func (f *Flow) refresh(ctx context.Context, token *pktoken.Token, refreshToken s
 	}
 	metadata, err := f.Discovery.Discover(ctx, f.Provider.Issuer)
 	if err != nil {
-		return nil, &Error{Code: CodeDiscovery, Detail: "the provider cannot be asked for its endpoints", Hint: "check the network", Err: err}
+		return nil, noDiscovery(err, "check the network")
 	}
 	if metadata.TokenEndpoint == "" {
 		return nil, &Error{Code: CodeDiscovery, Detail: "the provider has no token_endpoint"}
@@ -65,7 +65,7 @@ func (f *Flow) refresh(ctx context.Context, token *pktoken.Token, refreshToken s
 	}
 	client, err := f.provingClient(proof, "")
 	if err != nil {
-		return nil, &Error{Code: CodeTokenEndpoint, Detail: "no HTTP client", Err: err}
+		return nil, noClient(CodeTokenEndpoint, err)
 	}
 	defer client.CloseIdleConnections()
 	if ctx.Err() != nil {

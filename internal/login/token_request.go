@@ -44,7 +44,7 @@ func clientAuthentication(secret string, supported []string) oauth2.AuthStyle {
 func (f *Flow) redeem(ctx context.Context, request *oauth2.Config, proof *keyProof, code, verifier string) (*oauth2.Token, error) {
 	client, err := f.provingClient(proof, code)
 	if err != nil {
-		return nil, &Error{Code: CodeTokenEndpoint, Detail: "no HTTP client", Err: err}
+		return nil, noClient(CodeTokenEndpoint, err)
 	}
 	defer client.CloseIdleConnections()
 	answer, err := request.Exchange(tokenContext(ctx, client), code, oauth2.VerifierOption(verifier))
