@@ -103,7 +103,9 @@ func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
 			continue
 		}
 		account := accountOf(id)
-		elsewhere := func(e keychain.Entry) bool { return mayRenew(e, keys, func(a keychain.Account) bool { return a == account }) }
+		elsewhere := func(e keychain.Entry) bool {
+			return mayRenew(e, keys, func(a keychain.Account) bool { return a == account })
+		}
 		switch err := store.Delete(ctx, account, elsewhere); {
 		case err == nil:
 			r.Forgotten = append(r.Forgotten, id.Account()+" at "+id.Issuer)
