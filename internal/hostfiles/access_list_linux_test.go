@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 	"testing"
 
@@ -79,5 +80,42 @@ func TestFixKeepsTheAccessList(t *testing.T) {
 	}
 	if got := accessListOf(t, path); !bytes.Equal(got, want) {
 		t.Errorf("expected the list %x, got %x", want, got)
+	}
+}
+
+// TestCopyAccessErrors: an access control list that could not be read or written is not one that was not there.
+func TestCopyAccessErrors(t *testing.T) {
+	dir := folder(t)
+	path := write(t, dir+"/f", "x", 0o600)
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	if err := copyAccess(dir+"/missing", file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("expected that the example is missing, got %v", err)
+	}
+	if name, err := writeBeside(path, nil, access{effectiveUID(), uint32(os.Getegid()), 0o600, dir + "/missing"}); !errors.Is(err, fs.ErrNotExist) || name != "" {
+		t.Errorf("a file with a missing example: expected none, got %q, %v", name, err)
+	}
+	wantOnly(t, dir, "f")
+}
+
+// TestEditOfAFileThatIsRemoved: it does not come back. Where there are no access control lists to copy, nothing is said of it before the
+// last look.
+func TestEditOfAFileThatIsRemoved(t *testing.T) {
+	for _, attributes := range [][]string{accessAttributes, nil} {
+		defer func(was []string) { accessAttributes = was }(accessAttributes)
+		accessAttributes = attributes
+		dir := folder(t)
+		path := write(t, dir+"/f", "x", 0o600)
+		changed, err := editOwned(path, me(), nil, func([]byte) ([]byte, error) {
+			remove(t, path)
+			return []byte("y"), nil
+		})
+		if changed || err == nil || attributes == nil && !errors.Is(err, ErrChanged) {
+			t.Errorf("attributes %q: expected an error, got %v, %v", attributes, changed, err)
+		}
+		wantOnly(t, dir)
 	}
 }

@@ -2,8 +2,10 @@ package hostfiles
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"opkssh/integration/allocation"
 )
@@ -68,6 +70,11 @@ func TestFindAccount(t *testing.T) {
 		if got, err := findAccount(strings.NewReader(passwd), name); err == nil || errors.Is(err, ErrNoAccount) {
 			t.Errorf("%s: expected an error about the entry, got %+v, %v", name, got, err)
 		}
+	}
+	// Of an account that may stand behind what cannot be read nothing is known.
+	broken := errors.New("broken")
+	if got, err := findAccount(io.MultiReader(strings.NewReader(passwd), iotest.ErrReader(broken)), "nobody"); !errors.Is(err, broken) {
+		t.Errorf("expected the reader's error, got %+v, %v", got, err)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // script is a program that stands in for one of the system's, and leaves its arguments, standard input and environment in path.asked.
@@ -39,6 +41,7 @@ func TestLookupAccount(t *testing.T) {
 		"of a directory service":   {user: `EXAMPLE\Ann.B`, getent: `printf '%s\n' "$2:*:70001:70001::/home/EXAMPLE/ann:/bin/sh"`, want: "/home/EXAMPLE/ann", asks: true},
 		"with an at sign":          {user: "ann@example.com", getent: `printf '%s\n' "$2:*:70001:70001::/home/ann:/bin/sh"`, want: "/home/ann", asks: true},
 		"not found":                {user: "ann", getent: "exit 2", err: ErrNoAccount, asks: true},
+		"not found, whatever else": {user: "ann", getent: "echo ann:x:1000:1000::/home/ann:/bin/sh; exit 2", err: ErrNoAccount, asks: true},
 		"silence":                  {user: "ann", getent: "exit 0", err: ErrNoAccount, asks: true},
 		"another name for it":      {user: "1000", getent: "echo ann:x:1000:1000::/home/ann:/bin/sh", err: ErrNoAccount, asks: true},
 		"another case":             {user: "ANN", getent: "echo ann:x:1000:1000::/home/ann:/bin/sh", err: ErrNoAccount, asks: true},
@@ -76,6 +79,37 @@ func TestLookupAccountWithoutGetent(t *testing.T) {
 		if account, err := (userDatabase{passwd, []string{dir + "/getent"}}).lookup(t.Context(), "ann"); !errors.Is(err, ErrNoAccount) {
 			t.Errorf("%s: expected ErrNoAccount, got %+v, %v", passwd, account, err)
 		}
+	}
+}
+
+// TestLookupAccountUnreadable: an account that is in no passwd that could be opened may be in one that could not.
+func TestLookupAccountUnreadable(t *testing.T) {
+	dir := folder(t)
+	passwd := symlink(t, "passwd", dir+"/passwd")
+	getent := script(t, dir+"/getent", "echo ann:x:1000:1000::/home/ann:/bin/sh")
+	if account, err := (userDatabase{passwd, []string{getent}}).lookup(t.Context(), "ann"); !errors.Is(err, unix.ELOOP) {
+		t.Errorf("expected ELOOP, got %+v, %v", account, err)
+	}
+	if said := asked(t, getent); said != "" {
+		t.Errorf("expected that getent is not asked, got %q", said)
+	}
+}
+
+func TestLookupLocalAccount(t *testing.T) {
+	defer func(was userDatabase) { hostUsers = was }(hostUsers)
+	dir := folder(t)
+	getent := script(t, dir+"/getent", "echo ann:x:1000:1000::/home/ann:/bin/sh")
+	hostUsers = userDatabase{write(t, dir+"/passwd", passwd+"-x:x:9:9::/home/x:/bin/sh\n", 0o644), []string{getent}}
+	if account, err := LookupLocalAccount("alice"); err != nil || account == nil || account.UID != 1001 {
+		t.Errorf("expected alice, got %+v, %v", account, err)
+	}
+	for name, want := range map[string]error{"ann": ErrNoAccount, "-x": ErrUserName, "": ErrUserName} {
+		if account, err := LookupLocalAccount(name); !errors.Is(err, want) {
+			t.Errorf("%q: expected %v, got %+v, %v", name, want, account, err)
+		}
+	}
+	if said := asked(t, getent); said != "" {
+		t.Errorf("expected that getent is not asked, got %q", said)
 	}
 }
 

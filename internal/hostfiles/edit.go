@@ -2,7 +2,6 @@ package hostfiles
 
 import (
 	"errors"
-	"path/filepath"
 )
 
 // ErrBusy: another program holds the lock of a file for longer than anybody should have to wait.
@@ -20,7 +19,7 @@ var ErrChanged = errors.New("the file was changed by another program meanwhile")
 // The file and the folders above it are held to the rules of [ReadSystem]; a symbolic link is followed where only root
 // could have made it, and stays. Errors: [*Fault], [ErrBusy], [ErrChanged], those of edit, and those of package os.
 func EditSystem(path string, like []string, edit func(data []byte) ([]byte, error)) (changed bool, err error) {
-	absolute, err := filepath.Abs(path)
+	absolute, err := absolutePath(path)
 	if err != nil {
 		return false, err
 	}

@@ -4,6 +4,7 @@ package hostfiles
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,14 +47,25 @@ func TestEditHome(t *testing.T) {
 	}
 	wantText(t, a.HomeFile(), "one\ntwo\n")
 	wantMode(t, a.HomeFile(), 0o644)
+
+	// The folder is there already, with another file.
+	remove(t, a.HomeFile())
+	write(t, filepath.Dir(a.HomeFile())+"/other", "", 0o600)
+	if changed, err := EditHome(a, appending("one\n")); err != nil || !changed {
+		t.Fatalf("beside another file: expected a new one, got %v, %v", changed, err)
+	}
+	wantText(t, a.HomeFile(), "one\n")
+	wantOnly(t, filepath.Dir(a.HomeFile()), "auth_id", "other")
 }
 
 // TestEditHomeLeavesNothing: an edit that comes to nothing makes no file and no folder.
 func TestEditHomeLeavesNothing(t *testing.T) {
 	a := self(t)
 	refused := errors.New("refused")
-	if _, err := EditHome(a, func([]byte) ([]byte, error) { return nil, refused }); !errors.Is(err, refused) {
-		t.Errorf("expected the error of the edit, got %v", err)
+	for _, edited := range []string{"", "one\n"} {
+		if _, err := EditHome(a, func([]byte) ([]byte, error) { return []byte(edited), refused }); !errors.Is(err, refused) {
+			t.Errorf("%q: expected the error of the edit, got %v", edited, err)
+		}
 	}
 	if changed, err := EditHome(a, func(data []byte) ([]byte, error) { return data, nil }); err != nil || changed {
 		t.Errorf("expected no change, got %v, %v", changed, err)
@@ -86,5 +98,36 @@ func TestEditHomeRefuses(t *testing.T) {
 		if !errors.As(err, &fault) || changed {
 			t.Errorf("%s: expected a Fault, got %v, %v", name, changed, err)
 		}
+	}
+}
+
+// TestEditHomeMakesOnlyNewOnes: what stands in the way by now is another program's, and is not edited as if it had been there.
+func TestEditHomeMakesOnlyNewOnes(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		does func(t *testing.T, a *Account) // meanwhile
+		at   func(a *Account) string        // what could not be made
+		want error
+	}{
+		{"a file of that name", func(t *testing.T, a *Account) { write(t, a.HomeFile(), "theirs", 0o600) }, (*Account).HomeFile, fs.ErrExist},
+		{"no home any more", func(t *testing.T, a *Account) { remove(t, a.Home) }, func(a *Account) string { return a.Home + "/.opk" }, fs.ErrNotExist},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := self(t)
+			times := 0
+			changed, err := EditHome(a, func([]byte) ([]byte, error) {
+				if times++; times == 1 {
+					test.does(t, a)
+				}
+				return []byte("ours"), nil
+			})
+			var failed *fs.PathError
+			if changed || !errors.Is(err, test.want) || !errors.As(err, &failed) || failed.Path != test.at(a) {
+				t.Errorf("expected %v of %s, got %v, %v", test.want, test.at(a), changed, err)
+			}
+			if data, err := os.ReadFile(a.HomeFile()); err == nil && string(data) != "theirs" {
+				t.Errorf("expected that theirs stays, got %q", data)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -27,19 +28,25 @@ func wantText(t *testing.T, path, want string) {
 }
 
 // wantOnly: no lock and no half file is left over.
-func wantOnly(t *testing.T, dir string, names ...string) {
+func wantOnly(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	if got := names(t, dir); strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("expected the files %q, got %q", want, got)
+	}
+}
+
+// names gives what is in a folder.
+func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
+	var names []string
 	for _, e := range entries {
-		got = append(got, e.Name())
+		names = append(names, e.Name())
 	}
-	if strings.Join(got, " ") != strings.Join(names, " ") {
-		t.Errorf("expected the files %q, got %q", names, got)
-	}
+	return names
 }
 
 func TestEditKeepsOwnerGroupAndMode(t *testing.T) {
@@ -88,14 +95,17 @@ func TestEditMakesAMissingFile(t *testing.T) {
 			if err := os.Chown(dir, -1, folderGid); err != nil {
 				t.Fatal(err)
 			}
-			files := []string{"f"}
+			if err := os.Mkdir(dir+"/d", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			files := []string{"d", "f"}
 			if test.sibling != 0 {
 				if err := os.Chown(write(t, dir+"/g", "x", test.sibling), -1, gid); err != nil {
 					t.Fatal(err)
 				}
 				files = append(files, "g")
 			}
-			changed, err := editOwned(dir+"/f", me(), []string{"missing", "g"}, func(data []byte) ([]byte, error) {
+			changed, err := editOwned(dir+"/f", me(), []string{"missing", "d", "g"}, func(data []byte) ([]byte, error) {
 				if data != nil {
 					t.Errorf("expected nil, got %q", data)
 				}
@@ -253,4 +263,115 @@ func TestEditNoticesOthers(t *testing.T) {
 		wantText(t, path, "theirs")
 	}
 	wantOnly(t, dir, "f", "g")
+}
+
+// TestEditSaysWhatFails: the file stays as it was, and nothing is left beside it.
+func TestEditSaysWhatFails(t *testing.T) {
+	// The name of the lock is as long as a name can be; that of a new file beside it would be longer.
+	long := strings.Repeat("f", 255-len("..lock"))
+	for _, test := range []struct {
+		name    string
+		prepare func(t *testing.T, dir string)
+		file    string
+		want    error
+	}{
+		{"a link in the place of the lock", func(t *testing.T, dir string) { symlink(t, dir+"/made", dir+"/.f.lock") }, "f", unix.ELOOP},
+		{"a folder in the place of the lock", func(t *testing.T, dir string) { write(t, dir+"/.f.lock/x", "", 0o600) }, "f", unix.EISDIR},
+		{"no room for a name beside it", func(*testing.T, string) {}, long, unix.ENAMETOOLONG},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := folder(t)
+			path := write(t, dir+"/"+test.file, "x", 0o600)
+			test.prepare(t, dir)
+			before := names(t, dir)
+			changed, err := editOwned(path, me(), nil, appending("y"))
+			if changed || !errors.Is(err, test.want) {
+				t.Errorf("expected %v, got %v, %v", test.want, changed, err)
+			}
+			wantText(t, path, "x")
+			wantOnly(t, dir, before...)
+		})
+	}
+	if _, err := newFileAccess(folder(t)+"/missing", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("who may read a file in a missing folder: got %v", err)
+	}
+	if err := syncFolder(folder(t) + "/missing"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("to write down a missing folder: got %v", err)
+	}
+	path := write(t, folder(t)+"/f", "x", 0o600)
+	if _, exists, err := statForEdit(path + "/x"); exists || !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("below a file: got %v, %v", exists, err)
+	}
+}
+
+// TestEditOnAFullDisk: a file that could be written by half only is no new file. A limit stands in for the disk.
+func TestEditOnAFullDisk(t *testing.T) {
+	dir := folder(t)
+	path := write(t, dir+"/f", "x", 0o600)
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1 << 20, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := editOwned(path, me(), nil, appending(strings.Repeat("y", 1<<20)))
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if changed || !errors.Is(err, unix.EFBIG) {
+		t.Errorf("expected EFBIG, got %v, %v", changed, err)
+	}
+	wantText(t, path, "x")
+	wantOnly(t, dir, "f")
+}
+
+// TestSameFile: whatever an editor does to a file shows in one of these.
+func TestSameFile(t *testing.T) {
+	var st unix.Stat_t
+	if err := unix.Lstat(folder(t), &st); err != nil {
+		t.Fatal(err)
+	}
+	if !sameFile(st, st) {
+		t.Error("expected that a file is the same as itself")
+	}
+	for name, change := range map[string]func(*unix.Stat_t){
+		"device":         func(st *unix.Stat_t) { st.Dev++ },
+		"inode":          func(st *unix.Stat_t) { st.Ino++ },
+		"size":           func(st *unix.Stat_t) { st.Size++ },
+		"time of change": func(st *unix.Stat_t) { st.Mtim.Nsec++ },
+		"time of status": func(st *unix.Stat_t) { st.Ctim.Nsec++ },
+	} {
+		other := st
+		if change(&other); sameFile(st, other) || sameFile(other, st) {
+			t.Errorf("another %s: expected that it is another file", name)
+		}
+	}
+}
+
+// TestEditWithoutACurrentFolder: a relative path means nothing then, least of all the root folder.
+func TestEditWithoutACurrentFolder(t *testing.T) {
+	noCurrentFolder(t)
+	changed, err := EditSystem("f", nil, func([]byte) ([]byte, error) {
+		t.Error("a file was edited")
+		return nil, nil
+	})
+	var fault *Fault
+	if changed || err == nil || errors.As(err, &fault) {
+		t.Errorf("expected the system's error, got %v, %v", changed, err)
+	}
+}
+
+// TestResolveForEditTwice: a file that another edit makes between two looks is looked for once more, and is no link to nowhere. A path that
+// is not cleaned stands in for it: only the second look goes through the link.
+func TestResolveForEditTwice(t *testing.T) {
+	dir := folder(t)
+	write(t, dir+"/d/f", "x", 0o600)
+	write(t, dir+"/d/e/g", "x", 0o600)
+	symlink(t, "d/e", dir+"/l")
+	if got, err := resolveForEdit(dir+"/l/../f", me()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("expected that it does not exist, got %q, %v", got, err)
+	}
 }

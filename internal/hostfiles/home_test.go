@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,9 @@ func TestReadHome(t *testing.T) {
 		}, "kind of file", "a regular file"},
 		{"home a device", func(t *testing.T, a *Account) { a.Home = "/dev/null" }, "kind of file", "a device"},
 
+		{"as large as may be", func(t *testing.T, a *Account) {
+			write(t, a.HomeFile(), strings.Repeat("x", MaxHomeSize), 0o600)
+		}, "", ""},
 		{"too large", func(t *testing.T, a *Account) {
 			if err := os.Truncate(a.HomeFile(), MaxHomeSize+1); err != nil {
 				t.Fatal(err)
@@ -153,7 +157,7 @@ func TestReadHome(t *testing.T) {
 			file, err := ReadHome(account)
 			var fault *Fault
 			switch {
-			case test.want == "" && (err != nil || string(file.Data) != "x" || file.Path != account.HomeFile()):
+			case test.want == "" && (err != nil || strings.Trim(string(file.Data), "x") != "" || len(file.Data) == 0 || file.Path != account.HomeFile()):
 				t.Errorf("expected the file's content, got %+v, %v", file, err)
 			case test.want == missing && !errors.Is(err, fs.ErrNotExist):
 				t.Errorf("expected that it does not exist, got %+v, %v", file, err)
@@ -210,6 +214,9 @@ func TestReadHomeOwner(t *testing.T) {
 		if !errors.As(err, &fault) || fault.Detail != test.detail || !strings.HasPrefix(fault.Hint, want) {
 			t.Errorf("%s, root's: %v: expected a fault in %s with the hint %s, got %+v", test.name, test.roots, test.detail, want, err)
 		}
+		if want := map[string]string{"owner": "root or tester", "mode": "not writable by group or others"}[test.detail]; fault.Expected != want {
+			t.Errorf("%s: expected %q to be expected, got %q", test.name, want, fault.Expected)
+		}
 	}
 
 	// A folder of the user's above the home folder is as much the user's.
@@ -223,6 +230,15 @@ func TestReadHomeOwner(t *testing.T) {
 	if _, err := ReadHome(account); !errors.As(err, &fault) || fault.Path != above || !strings.HasPrefix(fault.Hint, none) {
 		t.Errorf("above: expected the hint %s, got %+v", none, err)
 	}
+	// So is one of root's in a folder of root's below it.
+	chmod(t, above, 0o755)
+	low := above + "/roots/low"
+	write(t, low+"/home/x", "", 0o600)
+	chmod(t, low, 0o775)
+	account.Home = low + "/home"
+	if _, err := ReadHome(account); !errors.As(err, &fault) || fault.Path != low || !strings.HasPrefix(fault.Hint, none) {
+		t.Errorf("below: expected the hint %s, got %+v", none, err)
+	}
 }
 
 // TestReadHomeHardLink: a name in a home folder for a file of root's, which the user may not read, says nothing. One that root has put where
@@ -235,8 +251,10 @@ func TestReadHomeHardLink(t *testing.T) {
 		name         string
 		owner        uint32 // of the file: 0, or else the user
 		roots, wrong bool
+		above        bool // is a folder of the user's
 	}{
-		{"root's", 0, false, true}, {"root's, in folders of root's", 0, true, false}, {"the user's own", 1, false, false},
+		{"root's", 0, false, true, false}, {"root's, in folders of root's", 0, true, false, false}, {"the user's own", 1, false, false, false},
+		{"root's, in folders of root's below one of the user's", 0, true, true, true},
 	} {
 		account := tester(t, folder(t))
 		rename(t, account.HomeFile(), account.Home+"-secret")
@@ -250,6 +268,9 @@ func TestReadHomeHardLink(t *testing.T) {
 			give(t, account.Home, 0)
 			give(t, account.Home+"/.opk", 0)
 		}
+		if test.above {
+			give(t, filepath.Dir(account.Home), account.UID)
+		}
 		file, err := ReadHome(account)
 		var fault *Fault
 		switch {
@@ -257,6 +278,55 @@ func TestReadHomeHardLink(t *testing.T) {
 			t.Errorf("%s: expected a fault in hard links, got %+v, %v", test.name, file, err)
 		case !test.wrong && (err != nil || string(file.Data) != "x"):
 			t.Errorf("%s: expected its content, got %v", test.name, err)
+		}
+	}
+}
+
+// TestReadHomeNames: another file of that name by now, or none, is not the one that is open.
+func TestReadHomeNames(t *testing.T) {
+	dir := folder(t)
+	write(t, dir+"/f", "x", 0o600)
+	at, err := unix.Open(dir, folderOnly|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(at) }()
+	for _, test := range []struct {
+		name   string
+		file   string
+		change func(st *unix.Stat_t)
+		ok     bool
+	}{
+		{"the same", "f", func(*unix.Stat_t) {}, true},
+		{"another file", "f", func(st *unix.Stat_t) { st.Ino++ }, false},
+		{"on another device", "f", func(st *unix.Stat_t) { st.Dev++ }, false},
+		{"none", "g", func(*unix.Stat_t) {}, false},
+	} {
+		var st unix.Stat_t
+		if err := unix.Lstat(dir+"/f", &st); err != nil {
+			t.Fatal(err)
+		}
+		test.change(&st)
+		err := (&Account{Name: "tester"}).checkNames(at, test.file, dir+"/"+test.file, &st)
+		var fault *Fault
+		switch {
+		case test.ok != (err == nil):
+			t.Errorf("%s: expected that it passes: %v, got %v", test.name, test.ok, err)
+		case test.file == "g" && !errors.Is(err, fs.ErrNotExist):
+			t.Errorf("%s: expected that it does not exist, got %v", test.name, err)
+		case !test.ok && test.file == "f" && (!errors.As(err, &fault) || fault.Got != "a name that stands for another file by now"):
+			t.Errorf("%s: got %v", test.name, err)
+		}
+	}
+}
+
+// TestReadHomeNowhere: no home folder is not the root folder, and the root folder may be one.
+func TestReadHomeNowhere(t *testing.T) {
+	for home, want := range map[string]string{"": ".opk", "/": "/.opk"} {
+		account := &Account{Name: "tester", UID: uint32(os.Geteuid()), Home: home}
+		var missing *fs.PathError
+		if _, err := ReadHome(account); !errors.As(err, &missing) || !errors.Is(err, fs.ErrNotExist) || filepath.Clean(missing.Path) != want {
+			t.Errorf("%q: expected that %s does not exist, got %v", home, want, err)
 		}
 	}
 }
@@ -345,5 +415,10 @@ func TestReadHomeThroughSudo(t *testing.T) {
 				t.Errorf("arguments: got %q", said)
 			}
 		})
+	}
+	sudo := write(t, folder(t)+"/sudo", "#!/nonexistent/sh\n", 0o700)
+	var fault *Fault
+	if _, err := readHomeThrough(t.Context(), []string{sudo}, "/opt/verifier", account); !errors.As(err, &fault) || !strings.Contains(fault.Got, "no such file") {
+		t.Errorf("a program that cannot be started: got %+v", err)
 	}
 }

@@ -44,7 +44,7 @@ func ReadSystem(path string) ([]byte, error) { return ReadSystemRows(path, nil) 
 // ReadSystemRows is [ReadSystem] for a file of which few lines matter: those for which keep is false may come back empty, so
 // that a file of a hundred thousand rows costs neither memory nor time. nil keeps all. keep must not hold on to the line.
 func ReadSystemRows(path string, keep func(line []byte) bool) ([]byte, error) {
-	absolute, err := filepath.Abs(path)
+	absolute, err := absolutePath(path)
 	if err != nil {
 		return nil, err
 	}
@@ -52,10 +52,19 @@ func ReadSystemRows(path string, keep func(line []byte) bool) ([]byte, error) {
 	return data, notEvenALink(absolute, err)
 }
 
+// absolutePath is [filepath.Abs]. Without a current folder nobody knows what is there, which is not to pass for a file that is missing.
+func absolutePath(path string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: there is no current folder: %v", path, err) //nolint:errorlint // not fs.ErrNotExist
+	}
+	return absolute, nil
+}
+
 // ResolveSystem follows the symbolic links of a path, which is to be made by root alone: as [ReadSystem] does, but whose the file itself is
 // and what it is stays open.
 func ResolveSystem(path string) (resolved string, err error) {
-	absolute, err := filepath.Abs(path)
+	absolute, err := absolutePath(path)
 	if err != nil {
 		return "", err
 	}
@@ -125,7 +134,7 @@ func ReadSystemFolder(folder, suffix string) (files []File, faults []error) {
 // ListSystemFolder gives the absolute paths of what is in a folder under names that end in suffix and do not begin with a dot, in the order of
 // the names. What they stand for is not looked at. A missing folder has none, but a symbolic link to a missing one is a fault.
 func ListSystemFolder(folder, suffix string) (paths []string, err error) {
-	absolute, err := filepath.Abs(folder)
+	absolute, err := absolutePath(folder)
 	if err != nil {
 		return nil, err
 	}

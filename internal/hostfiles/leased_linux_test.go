@@ -27,8 +27,8 @@ func lease(t *testing.T, path string) (asked chan struct{}) {
 	asked = make(chan struct{})
 	go func() {
 		<-breaks
-		close(asked)
 		_, _ = unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
+		close(asked) // last: the file is closed after the test
 	}()
 	return asked
 }
@@ -64,4 +64,32 @@ func TestFixOfALeasedFile(t *testing.T) {
 	if _, err := ReadSystem(path); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestOpenLeased: what stands there by now and is no file is not waited for.
+func TestOpenLeased(t *testing.T) {
+	dir := folder(t)
+	write(t, dir+"/f", "x", 0o600)
+	symlink(t, "f", dir+"/l")
+	if err := unix.Mkfifo(dir+"/p", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name string
+		want error
+	}{{"f", nil}, {"missing", unix.ENOENT}, {".", unix.EAGAIN}, {"l", unix.EAGAIN}, {"p", unix.EAGAIN}} {
+		fd, err := openLeased(unix.AT_FDCWD, dir+"/"+test.name)
+		if err == nil {
+			_ = unix.Close(fd)
+		}
+		if !errors.Is(err, test.want) {
+			// At once: the last one would be waited for.
+			t.Fatalf("%s: expected %v, got %v", test.name, test.want, err)
+		}
+	}
+	withFailing(t, unix.SYS_FSTAT, unix.EIO, func() {
+		if _, err := openLeased(unix.AT_FDCWD, dir+"/f"); !errors.Is(err, unix.EIO) {
+			t.Errorf("expected EIO, got %v", err)
+		}
+	})
 }

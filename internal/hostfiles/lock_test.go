@@ -4,6 +4,7 @@ package hostfiles
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 )
@@ -26,4 +27,30 @@ func TestLock(t *testing.T) {
 	}
 	unlock()
 	wantOnly(t, dir)
+}
+
+// TestLockOfAFileThatIsGone: whoever gets the lock of a file that somebody has removed meanwhile has nothing.
+func TestLockOfAFileThatIsGone(t *testing.T) {
+	dir := folder(t)
+	path, name := dir+"/f", dir+"/.f.lock"
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 300 {
+				unlock, err := Lock(path, 0)
+				if errors.Is(err, ErrBusy) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if !exists(name) {
+					t.Error("expected that the lock that was taken is there")
+				}
+				unlock()
+			}
+		})
+	}
+	wg.Wait()
 }

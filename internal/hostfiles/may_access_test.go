@@ -4,8 +4,10 @@ package hostfiles
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -51,8 +53,8 @@ func TestMayRun(t *testing.T) {
 			t.Errorf("%+v: got %v", test, err)
 		}
 	}
-	if err := user.MayRun(program + "-missing"); err == nil {
-		t.Error("a missing program: expected an error")
+	if err := user.MayRun(program + "-missing"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing program: expected that it does not exist, got %v", err)
 	}
 }
 
@@ -95,5 +97,50 @@ func TestMayOpen(t *testing.T) {
 	var fault *Fault
 	if err := user.MayOpen(dir); !errors.As(err, &fault) || fault.Path != dir {
 		t.Errorf("a folder that cannot be listed: got %v", err)
+	}
+}
+
+// TestMayRunRelative: of a relative path the current folder is the last one.
+func TestMayRunRelative(t *testing.T) {
+	dir := folder(t)
+	t.Chdir(dir)
+	write(t, dir+"/bin/p", "x", 0o755)
+	account := &Account{Name: "tester", UID: effectiveUID()}
+	if err := account.MayRun("bin/p"); err != nil {
+		t.Error(err)
+	}
+}
+
+// fileOf is what a file's status may say.
+type fileOf struct {
+	fs.FileInfo
+	mode fs.FileMode
+	sys  any
+}
+
+func (f fileOf) Mode() fs.FileMode { return f.mode }
+func (f fileOf) IsDir() bool       { return f.mode.IsDir() }
+func (f fileOf) Sys() any          { return f.sys }
+
+func TestMayRead(t *testing.T) {
+	user, root := &Account{Name: "opksshuser", UID: commandUID, GID: commandUID}, &Account{Name: "root"}
+	users, groups, others := &syscall.Stat_t{Uid: commandUID}, &syscall.Stat_t{Gid: commandUID}, &syscall.Stat_t{}
+	for _, test := range []struct {
+		who  *Account
+		mode fs.FileMode
+		sys  any
+		want bool
+	}{
+		{user, 0o400, users, true}, {user, 0o377, users, false},
+		{user, 0o040, groups, true}, {user, 0o737, groups, false},
+		{user, 0o004, others, true}, {user, 0o773, others, false},
+		{user, fs.ModeDir | 0o500, users, true}, {user, fs.ModeDir | 0o477, users, false}, {user, fs.ModeDir | 0o177, users, false},
+		{user, fs.ModeDir | 0o050, groups, true}, {user, fs.ModeDir | 0o747, groups, false},
+		{user, fs.ModeDir | 0o005, others, true}, {user, fs.ModeDir | 0o774, others, false},
+		{root, 0, others, true}, {user, fs.ModeSymlink, others, true}, {user, 0, nil, true},
+	} {
+		if got := test.who.MayRead(fileOf{mode: test.mode, sys: test.sys}); got != test.want {
+			t.Errorf("%s, %v of %+v: got %v", test.who.Name, test.mode, test.sys, got)
+		}
 	}
 }

@@ -4,9 +4,12 @@ package hostfiles
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +68,17 @@ func folder(t *testing.T) string {
 	return dir
 }
 
+// noCurrentFolder is a current folder that is gone.
+func noCurrentFolder(t *testing.T) {
+	t.Helper()
+	dir := filepath.Join(folder(t), "gone")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	remove(t, dir)
+}
+
 func TestReadOwned(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -91,6 +105,12 @@ func TestReadOwned(t *testing.T) {
 			chmod(t, dir+"/d", 0o777|os.ModeSticky)
 			return path
 		}, me(), ""},
+		{"somebody else's sticky folder above", func(t *testing.T, dir string) string {
+			path := write(t, dir+"/d/e/f", "x", 0o600)
+			strangers(t, dir+"/d")
+			chmod(t, dir+"/d", 0o755|os.ModeSticky)
+			return path
+		}, nil, "owner"},
 		{"directly in a sticky folder", func(t *testing.T, dir string) string {
 			path := write(t, dir+"/d/f", "x", 0o600)
 			chmod(t, dir+"/d", 0o777|os.ModeSticky)
@@ -173,6 +193,17 @@ func TestLinkToNowhere(t *testing.T) {
 	}
 }
 
+// TestReadOwnedThroughAFile: a path does not lead through what is no folder, and a link not even there and back.
+func TestReadOwnedThroughAFile(t *testing.T) {
+	dir := folder(t)
+	path := write(t, dir+"/f", "x", 0o600)
+	for _, path := range []string{path + "/g", symlink(t, "f/../f", dir+"/l")} {
+		if data, err := readOwned(path, me()); !errors.Is(err, unix.ENOTDIR) {
+			t.Errorf("%s: expected ENOTDIR, got %q, %v", path, data, err)
+		}
+	}
+}
+
 func TestReadOwnedLinkLoop(t *testing.T) {
 	dir := folder(t)
 	symlink(t, "b", dir+"/a")
@@ -182,8 +213,67 @@ func TestReadOwnedLinkLoop(t *testing.T) {
 	}
 }
 
+// TestReadOwnedLinks: as many as Linux follows.
+func TestReadOwnedLinks(t *testing.T) {
+	dir := folder(t)
+	path := write(t, dir+"/f", "x", 0o600)
+	for i := range maxLinks {
+		path = symlink(t, filepath.Base(path), fmt.Sprintf("%s/%d", dir, i))
+	}
+	if data, err := readOwned(path, me()); err != nil || string(data) != "x" {
+		t.Errorf("%d links: got %q, %v", maxLinks, data, err)
+	}
+	if _, err := readOwned(symlink(t, path, dir+"/more"), me()); !errors.Is(err, unix.ELOOP) {
+		t.Errorf("one more: expected ELOOP, got %v", err)
+	}
+}
+
+// TestListOwned: a folder without files, where others can take them away, is no folder in which there are none.
+func TestListOwned(t *testing.T) {
+	dir := folder(t)
+	for _, name := range []string{"c", "a", "b"} {
+		write(t, dir+"/d/"+name, "x", 0o600)
+	}
+	if names, err := listOwned(dir+"/d", me()); err != nil || strings.Join(names, " ") != "a b c" {
+		t.Errorf("expected a b c, got %q, %v", names, err)
+	}
+	for mode, want := range map[os.FileMode]string{0o777: "mode", 0o775: "mode", 0o777 | os.ModeSticky: "mode", 0o755: "owner"} {
+		dir := folder(t)
+		allowed := me()
+		if want == "owner" {
+			strangers(t, dir)
+			allowed = nil
+		}
+		chmod(t, dir, mode)
+		var fault *Fault
+		if names, err := listOwned(dir, allowed); !errors.As(err, &fault) || fault.Detail != want {
+			t.Errorf("%v: expected a fault in %s, got %q, %v", mode, want, names, err)
+		}
+	}
+}
+
+// TestListOwnedBehindALink: what a link has at its end does not make a folder of everybody's one that stands above another.
+func TestListOwnedBehindALink(t *testing.T) {
+	dir := folder(t)
+	write(t, dir+"/s/d/f", "x", 0o600)
+	chmod(t, dir+"/s", 0o777|os.ModeSticky)
+	for i, target := range []string{"s/d", "s/d/", "s/d//", "s/d/.", "s//d/./"} {
+		var fault *Fault
+		got, err := listOwned(symlink(t, target, fmt.Sprintf("%s/%d", dir, i)), me())
+		if !errors.As(err, &fault) || fault.Detail != "mode" || fault.Path != dir+"/s" {
+			t.Errorf("%s: expected a fault in the mode of %s, got %q, %v", target, dir+"/s", got, err)
+		}
+	}
+}
+
 func TestReadOwnedSize(t *testing.T) {
 	path := write(t, folder(t)+"/f", "", 0o600)
+	if err := os.Truncate(path, MaxSize); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := readOwned(path, me()); err != nil || len(data) != MaxSize {
+		t.Errorf("expected %d bytes, got %d, %v", MaxSize, len(data), err)
+	}
 	if err := os.Truncate(path, MaxSize+1); err != nil {
 		t.Fatal(err)
 	}
@@ -273,5 +363,70 @@ func TestFaultHint(t *testing.T) {
 				t.Errorf("expected the hint %q, got %v with %q", want, err, fault.Hint)
 			}
 		})
+	}
+}
+
+// TestReadWithoutACurrentFolder: a relative path means nothing then, least of all the root folder.
+func TestReadWithoutACurrentFolder(t *testing.T) {
+	noCurrentFolder(t)
+	var fault *Fault
+	if data, err := ReadSystem("f"); err == nil || errors.As(err, &fault) || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file: expected the system's error, got %q, %v", data, err)
+	}
+	if path, err := ResolveSystem("f"); err == nil || errors.As(err, &fault) {
+		t.Errorf("a path: expected the system's error, got %q, %v", path, err)
+	}
+	if files, faults := ReadSystemFolder("d", ""); len(files) != 0 || len(faults) != 1 || errors.As(faults[0], &fault) || errors.Is(faults[0], fs.ErrNotExist) {
+		t.Errorf("a folder: expected the system's error alone, got %v, %v", files, faults)
+	}
+}
+
+// TestResolveSystem: by links that root has made, to whatever is there.
+func TestResolveSystem(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("expected to run as root: this is about owners")
+	}
+	dir := folder(t)
+	path := write(t, dir+"/d/f", "x", 0o666)
+	strangers(t, path)
+	link := symlink(t, "d/f", dir+"/l")
+	if got, err := ResolveSystem(link); err != nil || got != path {
+		t.Errorf("expected %s, got %q, %v", path, got, err)
+	}
+	strangers(t, link)
+	var fault *Fault
+	if got, err := ResolveSystem(link); !errors.As(err, &fault) || fault.Path != link || got != "" {
+		t.Errorf("somebody else's link: expected a fault, got %q, %v", got, err)
+	}
+}
+
+// TestAccessFault: what may not be read is at fault itself where its name can be seen, or else the folder that it stands in.
+func TestAccessFault(t *testing.T) {
+	dir := folder(t)
+	file := write(t, dir+"/f", "x", 0o600)
+	group := strconv.Itoa(os.Getegid())
+	if g, err := user.LookupGroupId(group); err == nil {
+		group = g.Name
+	}
+	for _, test := range []struct {
+		op, path  string
+		at, chmod string
+	}{
+		{"open", file, file, "g+r"}, {"open", dir + "/none", dir, "g+rx"}, {"lstat", file, dir, "g+rx"},
+	} {
+		var fault *Fault
+		err := accessFault(fmt.Errorf("read: %w", &fs.PathError{Op: test.op, Path: test.path, Err: unix.EACCES}))
+		want := Fault{
+			Path: test.at, Detail: "access", Expected: "that the group " + group + " may read it", Got: "permission denied",
+			Hint: fmt.Sprintf("chgrp %s '%s' && chmod %s '%s'", group, test.at, test.chmod, test.at),
+		}
+		if !errors.As(err, &fault) || *fault != want {
+			t.Errorf("%s %s: expected %+v, got %+v", test.op, test.path, want, err)
+		}
+	}
+	for _, err := range []error{nil, fs.ErrPermission, &fs.PathError{Op: "open", Path: file, Err: unix.EIO}, &Fault{Path: file}} {
+		if got := accessFault(err); got != err {
+			t.Errorf("expected %v as it is, got %v", err, got)
+		}
 	}
 }

@@ -56,15 +56,9 @@ func (w *layoutWalk) fault(path string, err error) {
 
 // resolve gives path without symbolic links. Nobody but root can change what stands above it; nothing is said of itself yet.
 func (w *layoutWalk) resolve(path string) (resolved string, ok bool) {
-	absolute, err := filepath.Abs(path)
+	absolute, err := absolutePath(path)
 	if err == nil {
-		resolved, err = resolveOwned(absolute, nil)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		var folder string
-		if folder, err = resolveForEdit(absolute, nil); err == nil {
-			return folder, true
-		}
+		resolved, err = resolveForEdit(absolute, nil)
 	}
 	if err != nil {
 		w.fault(path, err)

@@ -51,6 +51,20 @@ type chunks struct {
 
 func (c *chunks) Read(b []byte) (int, error) { return c.r.Read(b[:min(len(b), c.size)]) }
 
+// TestReadRowsKeepsAll: with nobody to say which, and of a small file, all lines come back.
+func TestReadRowsKeepsAll(t *testing.T) {
+	none := func([]byte) bool { return false }
+	for _, test := range []struct {
+		size int
+		keep func([]byte) bool
+	}{{rowsBuffer, none}, {rowsBuffer, nil}, {rowsBuffer + 2, nil}} {
+		text := strings.Repeat("a\n", test.size/2)
+		if got, err := readRows(strings.NewReader(text), int64(len(text)), test.keep); err != nil || string(got) != text {
+			t.Errorf("%d bytes: got %d, %v", len(text), len(got), err)
+		}
+	}
+}
+
 func TestReadRowsOfAFileThatChanges(t *testing.T) {
 	keep := func([]byte) bool { return true }
 	text := strings.Repeat("a\n", rowsBuffer)
@@ -59,6 +73,11 @@ func TestReadRowsOfAFileThatChanges(t *testing.T) {
 		got, err := readRows(strings.NewReader(text), int64(size), keep)
 		if want := text[:min(size, len(text))]; err != nil || string(got) != want {
 			t.Errorf("size %d: expected %d bytes, got %d, %v", size, len(want), len(got), err)
+		}
+	}
+	for _, text := range []string{"", "a", "a\nb"} {
+		if got, err := readRows(strings.NewReader(text), 10, keep); err != nil || string(got) != text {
+			t.Errorf("10 bytes: expected %q, got %q, %v", text, got, err)
 		}
 	}
 	broken := errors.New("broken")

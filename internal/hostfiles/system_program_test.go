@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -79,6 +80,11 @@ func TestOwnedProgram(t *testing.T) {
 	if _, err := ownedProgram("", folder(t)+"/p", me()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("expected that it does not exist, got %v", err)
 	}
+	// verifier permissions fix, which the hint for a file of the host names, does not mend a program.
+	var fault *Fault
+	if _, err := ownedProgram("", write(t, folder(t)+"/p", "x", 0o775), me()); !errors.As(err, &fault) || fault.Hint != copyHint {
+		t.Errorf("expected the hint %q, got %+v", copyHint, err)
+	}
 }
 
 func TestSystemProgram(t *testing.T) {
@@ -129,7 +135,11 @@ func TestSystemProgramIn(t *testing.T) {
 		}
 		chmod(t, path, 0o755)
 	}
-	if err := CheckSystemIn(image, "/opt/missing"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("expected that it does not exist, got %v", err)
+	for root, path := range map[string]string{image: "/opt/missing", "/": folder(t) + "/missing"} {
+		var missing *fs.PathError
+		err := CheckSystemIn(root, path)
+		if !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &missing) || missing.Path != strings.TrimSuffix(root, "/")+path {
+			t.Errorf("%s in %s: expected that it does not exist, got %v", path, root, err)
+		}
 	}
 }
