@@ -42,6 +42,7 @@ func TestSplitCommand(t *testing.T) {
 		{"a\x7f", nil},
 		{"a\u0085b", nil},
 		{"a\u2028b", nil},
+		{"a\u2029b", nil},
 		{"a\xffb", nil},
 	} {
 		got, err := policy.SplitCommand(test.in)

@@ -209,6 +209,9 @@ func TestNewRule(t *testing.T) {
 		if rule.Principal != test.principal || rule.Issuer != test.issuer || rule.Identity.String() != test.identity {
 			t.Errorf("%+v: got %+v", test, rule)
 		}
+		if text := rule.String(); strings.TrimSpace(text) != text {
+			t.Errorf("expected no blank around %q", text)
+		}
 		again, problems := policy.ParseRules("", []byte(rule.String()))
 		rule.Line = 1
 		if len(again) != 1 || !reflect.DeepEqual(again[0], rule) {
