@@ -137,6 +137,7 @@ func TestRemoveLock(t *testing.T) {
 		{"subject of another issuer", subject, "deny: [{sub: 1234, issuer: \"" + op + "/other\"}]\n", "deny: [{sub: 1234, issuer: \"" + op + "/other\"}]\n"},
 		{"time", revoked, "revoked_before: {MALLORY@example.com: 2020-11-20T09:00:00Z, '1': 2026-11-20T09:00:00Z}\n", "revoked_before: {'1': 2026-11-20T09:00:00Z}\n"},
 		{"times in a block", revoked, "revoked_before:\n  mallory@example.com:\n    2020-11-20T09:00:00Z\n  '1': 2026-11-20T09:00:00Z\n", "revoked_before:\n  '1': 2026-11-20T09:00:00Z\n"},
+		{"a comma in a comment behind it", root, "deny_users: [\n  a,\n  root\n  # b, c\n]\n", "deny_users: [\n  a\n  # b, c\n]\n"},
 		{"an entry over several lines", key, "deny:\n  - {\n    key: \"" + fingerprint + "\" # }\n  }\n  - {claim: 'a:b'}\n", "deny:\n  - {claim: 'a:b'}\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -43,7 +43,7 @@ func (t *configText) removeBlock(list *yaml.Node, index int) ([]splice, error) {
 }
 
 var (
-	flowComma    = lazyRegexp(`^(?:[ \t\r\n]|#[^\n]*)*,`)
+	flowComma    = lazyRegexp(`^(?:[ \t\r\n]|#[^\n]*\n)*,`) // behind a comment's end: it may hold commas
 	commaOnly    = lazyRegexp(`^[ \t]*,[ \t]*$`)
 	blanksBehind = lazyRegexp(`^[ \t]*`)
 )
