@@ -83,6 +83,14 @@ func (t *configText) insertFlow(n *yaml.Node, text string) ([]splice, error) {
 	if !isBlankText(before) || rest == nil {
 		return []splice{{end, end, ", " + text}}, nil
 	}
+	if comma := len(flowComma().Find(t.text[end:])); comma > 0 && len(rest[1]) == 0 {
+		// The comma behind the last entry is on a line further down.
+		at := end + comma
+		if blanks := len(blanksBehind().Find(t.text[at:])); blanks > 0 {
+			return []splice{{at + blanks, at + blanks, text + ", "}}, nil
+		}
+		return []splice{{at, at, text + ","}}, nil
+	}
 	at := end + len(bytes.TrimRight(rest[0], "\r\n"))
 	line := t.newlineAt(end) + string(before) + text
 	if len(rest[1]) > 0 {
