@@ -65,8 +65,8 @@ PASS
 ok  	example.com/p	12.692s
 `
 	r := read(printed)
-	if want := 3723 * time.Second; r.ran != want || r.executions != 325017 {
-		t.Errorf("expected %v and 325017 executions, got %v", want, r)
+	if r.executions != 325017 {
+		t.Errorf("expected 325017 executions, got %v", r)
 	}
 }
 

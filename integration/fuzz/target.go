@@ -57,13 +57,14 @@ func output(cmd *exec.Cmd) (string, error) {
 
 // result is one run of a target.
 type result struct {
-	total
-	input   string // the file of the input that broke something
-	failure string // what go test printed, "" if nothing broke
+	took       time.Duration // of a processor
+	executions int
+	input      string // the file of the input that broke something
+	failure    string // what go test printed, "" if nothing broke
 }
 
 func (r result) String() string {
-	text := r.total.String()
+	text := fmt.Sprintf("%s, %d executions", r.took.Round(time.Second), r.executions)
 	if r.failure != "" {
 		text += ": FAIL " + r.input
 	}
@@ -103,7 +104,7 @@ func (o options) run(ctx context.Context, t target) result {
 }
 
 var (
-	progress = regexp.MustCompile(`^fuzz: elapsed: ([0-9hms]+), execs: (\d+)`)
+	progress = regexp.MustCompile(`^fuzz: elapsed: .*execs: (\d+)`)
 	// A new input, and one of testdata or of the cache.
 	written = regexp.MustCompile(`^\s*Failing input written to (\S+)`)
 	// On a busy machine, Go before 1.27 sometimes takes the end of -fuzztime for a failure (go.dev/issue/75804).
@@ -111,14 +112,13 @@ var (
 	known      = regexp.MustCompile(`^\s*(?:failure while testing seed corpus entry: |--- FAIL: )(Fuzz\w+/\S+)`)
 )
 
-// read takes what go test prints apart: how long and how often it has run, where an input is, and what is not progress.
+// read takes what go test prints apart: the number of executions so far, where an input is, and what is not progress.
 func read(printed string) result {
 	var r result
 	for line := range strings.Lines(printed) {
 		if match := progress.FindStringSubmatch(line); match != nil {
-			// What does not fit is no count.
-			r.ran, _ = time.ParseDuration(match[1])
-			r.executions, _ = strconv.Atoi(match[2])
+			// The pattern lets nothing else through than digits, and a number that does not fit is no count.
+			r.executions, _ = strconv.Atoi(match[1])
 			continue
 		}
 		if match := written.FindStringSubmatch(line); match != nil {

@@ -16,13 +16,12 @@ import (
 
 // total is how much a target has run.
 type total struct {
-	ran        time.Duration // by the clock, as -fuzztime counts
-	took       time.Duration // of processors
+	took       time.Duration // of a processor
 	executions int
 }
 
 func (t total) String() string {
-	return fmt.Sprintf("%s, %s of processors, %d executions", t.ran.Round(time.Second), t.took.Round(time.Second), t.executions)
+	return fmt.Sprintf("%s, %d executions", t.took.Round(time.Second), t.executions)
 }
 
 // totals are by the names of targets. They are kept as a table of a Markdown page.
@@ -33,9 +32,9 @@ type totals struct {
 	sums  map[string]total
 }
 
-const tableHead = "| package | target | time | processor time | executions |\n|---|---|--:|--:|--:|\n"
+const tableHead = "| package | target | processor time | executions |\n|---|---|--:|--:|\n"
 
-var tableRow = regexp.MustCompile("(?m)^\\| `([^`\n]+)` \\| `([^`\n]+)` \\| ([^| \n]+) \\| ([^| \n]+) \\| (\\d+) \\|\n")
+var tableRow = regexp.MustCompile("(?m)^\\| `([^`\n]+)` \\| `([^`\n]+)` \\| ([^| \n]+) \\| (\\d+) \\|\n")
 
 // readTotals gives none for a page that is not there, or has no name.
 func readTotals(page string) (*totals, error) {
@@ -48,11 +47,10 @@ func readTotals(page string) (*totals, error) {
 		return t, nil
 	}
 	for _, row := range tableRow.FindAllStringSubmatch(string(text), -1) {
-		ran, badTime := time.ParseDuration(row[3])
-		took, badProcessorTime := time.ParseDuration(row[4])
-		executions, badNumber := strconv.Atoi(row[5])
-		err = errors.Join(err, badTime, badProcessorTime, badNumber)
-		t.sums[row[1]+" "+row[2]] = total{ran, took, executions}
+		took, badTime := time.ParseDuration(row[3])
+		executions, badNumber := strconv.Atoi(row[4])
+		err = errors.Join(err, badTime, badNumber)
+		t.sums[row[1]+" "+row[2]] = total{took, executions}
 	}
 	return t, err
 }
@@ -68,7 +66,6 @@ func (t *totals) add(name target, r result) error {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	sum := t.sums[name.String()]
-	sum.ran += r.ran
 	sum.took += r.took
 	sum.executions += r.executions
 	t.sums[name.String()] = sum
@@ -94,9 +91,7 @@ func (t *totals) table() string {
 	table := tableHead
 	for _, name := range slices.Sorted(maps.Keys(t.sums)) {
 		importPath, function, _ := strings.Cut(name, " ")
-		sum := t.sums[name]
-		table += fmt.Sprintf("| `%s` | `%s` | %s | %s | %d |\n",
-			importPath, function, sum.ran.Round(time.Second), sum.took.Round(time.Second), sum.executions)
+		table += fmt.Sprintf("| `%s` | `%s` | %s | %d |\n", importPath, function, t.sums[name].took.Round(time.Second), t.sums[name].executions)
 	}
 	return table
 }
