@@ -15,14 +15,10 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 )
 
-// maxMemory is how much address space a test may take, in bytes: where the end of a loop is taken out, it may take all that there is.
-const maxMemory = 8 << 30
-
 func main() {
-	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: maxMemory, Max: maxMemory}); err != nil {
+	if err := limitMemory(); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "mutants: memory limit:", err)
 		os.Exit(1)
 	}
