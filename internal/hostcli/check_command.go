@@ -16,6 +16,7 @@ import (
 type checkOptions struct {
 	configDir, as string
 	json, verbose bool
+	followLinks   bool
 }
 
 // checkReport is a fault in a file as --json shows it.
@@ -49,6 +50,8 @@ Exit status: 0 everything can be used; 1 something cannot; 2 wrong usage, or the
 		},
 	}
 	c.Flags().StringVar(&options.configDir, "config-dir", defaultConfigDir, "`DIR` that is checked without FILE")
+	c.Flags().BoolVar(&options.followLinks, "follow-links", false,
+		"follow root's symbolic links in --config-dir as a login does; "+defaultConfigDir+" needs no flag, and a checkout of somebody's change must not have it")
 	c.Flags().StringVar(&options.as, "as", "", "the `KIND` of each FILE: "+kindNames())
 	c.Flags().BoolVar(&options.json, "json", false, "print a JSON array for scripts")
 	c.Flags().BoolVarP(&options.verbose, "verbose", "v", false, "say on standard error which files are read, and as what")
@@ -134,6 +137,9 @@ func (o *checkOptions) ofHost() (files []checkedFile, reports []checkReport, err
 		return nil, nil, usageError(errors.New("--as: expected FILE beside it"))
 	}
 	everybodys := everybodysReader(o.configDir)
+	if o.followLinks {
+		everybodys.checkout = ""
+	}
 	for _, place := range hostPlaces {
 		kind, _ := findKind(place.kind)
 		if place.name != "" {

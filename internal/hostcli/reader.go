@@ -19,25 +19,33 @@ import (
 type reader struct {
 	// untrusted: files count whoever wrote them. For commands that let nobody in, on files that are on their way to a host.
 	untrusted bool
-	// checkout, beside untrusted: the files are not where a host has them. No symbolic link is followed then, not even root's, who may
-	// have made the checkout of a stranger's change.
-	checkout bool
+	// checkout, beside untrusted, is a folder that is not where a host has it. No symbolic link is followed in it then, not even root's, who
+	// may have made the checkout of a stranger's change. "" is none.
+	checkout string
 	// seen gets the path of each file that was read; err of each that was not. It may be nil.
 	seen func(path string, err error)
 }
 
 // everybodysReader is for files in a folder, whoever wrote them.
 func everybodysReader(folder string) reader {
-	return reader{untrusted: true, checkout: filepath.Clean(folder) != defaultConfigDir}
+	if folder = filepath.Clean(folder); folder == defaultConfigDir {
+		return reader{untrusted: true}
+	}
+	return reader{untrusted: true, checkout: folder}
 }
 
 // file is [hostfiles.ReadSystemRows].
 func (r reader) file(path string, keep func(line []byte) bool) (data []byte, err error) {
-	if !r.checkout {
+	switch {
+	case r.checkout != "":
+		if err = r.checkNoLinks(path); err == nil {
+			data, err = readAnybodys(path)
+		}
+	default:
 		data, err = hostfiles.ReadSystemRows(path, keep)
-	}
-	if r.checkout || r.untrusted && err != nil && !errors.Is(err, fs.ErrNotExist) {
-		data, err = readUntrusted(path)
+		if r.untrusted && err != nil && !errors.Is(err, fs.ErrNotExist) {
+			data, err = readUntrusted(path)
+		}
 	}
 	r.note(path, err)
 	return data, err
@@ -45,10 +53,12 @@ func (r reader) file(path string, keep func(line []byte) bool) (data []byte, err
 
 // list is [hostfiles.ListSystemFolder].
 func (r reader) list(folder, suffix string) (paths []string, err error) {
-	if !r.checkout {
+	if r.checkout != "" {
+		err = r.checkNoLinks(folder)
+	} else {
 		paths, err = hostfiles.ListSystemFolder(folder, suffix)
 	}
-	if r.checkout || r.untrusted && err != nil {
+	if r.checkout != "" && err == nil || r.checkout == "" && r.untrusted && err != nil {
 		paths, err = dropIns(folder, suffix, math.MaxInt)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -115,6 +125,29 @@ func readUntrusted(path string) ([]byte, error) {
 		return nil, err
 	}
 	return readAnybodys(path)
+}
+
+// checkNoLinks is checkNoLink for all that a checkout may have brought: down from its folder, and with the folders above where its path
+// starts in the current one.
+func (r reader) checkNoLinks(path string) error {
+	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
+		if err := checkNoLink(at); err != nil {
+			return err
+		}
+		if at == filepath.Dir(at) || at == r.checkout && filepath.IsAbs(at) {
+			return nil
+		}
+	}
+}
+
+// resolve follows root's links, where they count.
+func (r reader) resolve(path string) string {
+	if r.checkout == "" {
+		if resolved, err := hostfiles.ResolveSystem(path); err == nil {
+			return resolved
+		}
+	}
+	return path
 }
 
 func checkNoLink(path string) error {

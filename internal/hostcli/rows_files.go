@@ -31,7 +31,7 @@ func (r reader) hostRows(configDir, name string, keep func(line []byte) bool) (f
 			return
 		}
 		if err != nil {
-			f.Data, err = readDoubtful(path, room)
+			f.Data, err = readDoubtful(r.resolve(path), room)
 			f.unread = err != nil
 			room -= len(f.Data)
 		}
@@ -44,9 +44,7 @@ func (r reader) hostRows(configDir, name string, keep func(line []byte) bool) (f
 	paths, fault := r.list(folder, dropInSuffix)
 	var unread error
 	if fault != nil {
-		if resolved, err := hostfiles.ResolveSystem(folder); err == nil {
-			folder = resolved // root's links
-		}
+		folder = r.resolve(folder)
 		// Where each stands among the others matters.
 		paths, unread = dropIns(folder, dropInSuffix, maxDropIns)
 	}
@@ -70,12 +68,9 @@ const (
 
 var errTooMuch = errors.New("there is too much")
 
-// readDoubtful reads a file that somebody else may have written: it follows no link but root's, waits for nobody, and takes at most so
-// many bytes. A folder, or /dev/null, holds no rule.
+// readDoubtful reads a file that somebody else may have written: it follows no link, waits for nobody, and takes at most so many bytes. A
+// folder, or /dev/null, holds no rule.
 func readDoubtful(path string, most int) ([]byte, error) {
-	if resolved, err := hostfiles.ResolveSystem(path); err == nil {
-		path = resolved
-	}
 	// A link that leads nowhere may lead to a disk that is not there now: it is no empty file.
 	if info, err := os.Lstat(path); err == nil && info.IsDir() || path == os.DevNull {
 		return nil, nil

@@ -83,7 +83,11 @@ be used; 2 wrong usage.`,
 }
 
 func runTest(ctx context.Context, options *decidingOptions, file string, stdout, stderr io.Writer) error {
-	data, err := reader{untrusted: true, checkout: options.reader().checkout}.file(file, nil)
+	files := reader{untrusted: true}
+	if options.untrusted {
+		files = everybodysReader(filepath.Dir(file))
+	}
+	data, err := files.file(file, nil)
 	if err != nil {
 		exit := &exitError{text: err.Error(), code: exitRefused}
 		if errors.Is(err, fs.ErrNotExist) {
@@ -136,10 +140,11 @@ func runTest(ctx context.Context, options *decidingOptions, file string, stdout,
 	switch {
 	case incomplete:
 		// Without the file that lets them in, all are refused as expected.
-		return &exitError{
-			text: "a file was left out or cannot be used, so that the tests say little", hint: "for a checkout or other files that are not root's: --untrusted-files",
-			code: exitRefused,
+		e := &exitError{text: "a file was left out or cannot be used, so that the tests say little", code: exitRefused}
+		if !options.untrusted {
+			e.hint = "for a checkout or other files that are not root's: --untrusted-files"
 		}
+		return e
 	case failed > 0:
 		return errRefused
 	}
