@@ -132,12 +132,9 @@ var logEscape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile
 func (a *lockArguments) checkEmails(identities []string) error {
 	emails := slices.Clone(identities)
 	for _, text := range a.claims {
-		if email, ok := strings.CutPrefix(text, "email:"); ok {
-			emails = append(emails, email)
+		if lock, err := policy.ClaimLock(text, ""); err == nil && lock.Entry.Claim == "email" {
+			emails = append(emails, lock.Entry.Value)
 		}
-	}
-	if a.untilNewLogin {
-		emails = append(emails, a.subjects...) // with an @, those lock by the email, too
 	}
 	for _, text := range emails {
 		if !strings.Contains(text, "@") || !strings.Contains(text, `\`) {

@@ -121,7 +121,7 @@ func TestLint(t *testing.T) {
 		{name: "denied user", providers: good, rules: oneRule, config: "deny_users: [dev]", want: []string{"denied-rule:warning:r:1"}},
 		{name: "addresses as the log has them", providers: good, rules: oneRule,
 			config: "deny_emails:\n- j\\u00fcrgen@example.com\n- bob@example.com\ndeny:\n- claim: email:a\\\"@example.com\n- claim: name:a\\@b\n" +
-				"revoked_before:\n  j\\u00fcrgen@example.com: 2026-11-20T09:00:00Z\n  EXAMPLE\\bob: 2026-11-20T09:00:00Z\n",
+				"revoked_before:\n  j\\u00fcrgen@example.com: 2026-11-20T09:00:00Z\n  EXAMPLE\\bob: 2026-11-20T09:00:00Z\n  EXAMPLE\\bob@example.com: 2026-11-20T09:00:00Z\n",
 			want: []string{"escaped-lock:warning:config.yml:2", "escaped-lock:warning:config.yml:5", "escaped-lock:warning:config.yml:8"}},
 		{name: "denied person", providers: good, rules: oneRule, config: "deny_emails: [Alice@example.com]", want: []string{"denied-rule:note:r:1"}},
 		{name: "domain as root", providers: good, rules: "root oidc-match-end:email:@example.com" + at, want: []string{"wide-root:warning:r:1"}},
