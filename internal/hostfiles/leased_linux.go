@@ -6,12 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openLeased opens a file that somebody has a lease on, and waits until that is given back or taken away (fcntl(2), "Leases"): an owner must
-// not keep root from looking at a file.
-func openLeased(parent int, name string) (int, error) {
+// openLeased opens a file that somebody has a lease on, for no more than its status (O_PATH), or to be read: then it waits until the lease is
+// given back or taken away (fcntl(2), "Leases").
+func openLeased(parent int, name string, toRead bool) (int, error) {
 	at, err := unix.Openat(parent, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
+	}
+	if !toRead {
+		return at, nil
 	}
 	defer func() { _ = unix.Close(at) }()
 	var st unix.Stat_t

@@ -66,6 +66,31 @@ func TestFixOfALeasedFile(t *testing.T) {
 	}
 }
 
+// TestPlanOfALeasedFile: to look at it needs no waiting until the lease is taken away.
+func TestPlanOfALeasedFile(t *testing.T) {
+	l := newLayout(t)
+	path := l.ConfigDir + "/auth_id"
+	setOwner(t, path, strangerID, commandUID, 0o640)
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = file.Close() }()
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Fatal(err)
+	}
+	if got := told(l, l.Plan(false)); len(got) != 1 || strings.HasPrefix(got[0], "!") {
+		t.Errorf("expected a change of the owner, got %q", got)
+	}
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETLEASE, unix.F_UNLCK); err != nil {
+		t.Errorf("expected that the lease is still there, got %v", err)
+	}
+	late := &layoutWalk{Layout: l, apply: true, waited: maxLeaseWait + 1}
+	if _, err := late.openLeased(unix.AT_FDCWD, path); !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("after long waiting: expected no more of it, got %v", err)
+	}
+}
+
 // TestOpenLeased: what stands there by now and is no file is not waited for.
 func TestOpenLeased(t *testing.T) {
 	dir := folder(t)
@@ -78,7 +103,7 @@ func TestOpenLeased(t *testing.T) {
 		name string
 		want error
 	}{{"f", nil}, {"missing", unix.ENOENT}, {".", unix.EAGAIN}, {"l", unix.EAGAIN}, {"p", unix.EAGAIN}} {
-		fd, err := openLeased(unix.AT_FDCWD, dir+"/"+test.name)
+		fd, err := openLeased(unix.AT_FDCWD, dir+"/"+test.name, true)
 		if err == nil {
 			_ = unix.Close(fd)
 		}
@@ -88,7 +113,7 @@ func TestOpenLeased(t *testing.T) {
 		}
 	}
 	withFailing(t, unix.SYS_FSTAT, unix.EIO, func() {
-		if _, err := openLeased(unix.AT_FDCWD, dir+"/f"); !errors.Is(err, unix.EIO) {
+		if _, err := openLeased(unix.AT_FDCWD, dir+"/f", true); !errors.Is(err, unix.EIO) {
 			t.Errorf("expected EIO, got %v", err)
 		}
 	})

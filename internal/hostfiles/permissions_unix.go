@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,8 +20,9 @@ import (
 type layoutWalk struct {
 	*Layout
 	create, apply bool
-	groups        []uint32 // of the user
-	log           string   // LogFile without symbolic links, or ""
+	groups        []uint32      // of the user
+	log           string        // LogFile without symbolic links, or ""
+	waited        time.Duration // for leases
 	changes       []Change
 }
 
@@ -164,7 +166,11 @@ func (w *layoutWalk) openItem(parent int, name, path string, want want) *os.File
 	}
 	fd, err := unix.Openat(parent, name, openItem, 0)
 	if errors.Is(err, unix.EAGAIN) {
-		fd, err = openLeased(parent, name)
+		fd, err = w.openLeased(parent, name)
+	}
+	if errors.Is(err, unix.EAGAIN) {
+		w.problem(path, "another program has a lease on it (fcntl(2)), and would have to be waited for", "end that program, see fuser(1), or remove the file")
+		return nil
 	}
 	if err != nil {
 		w.fault(path, err)
@@ -178,6 +184,20 @@ func (w *layoutWalk) openItem(parent int, name, path string, want want) *os.File
 		w.mend(file, &st, path, want)
 	}
 	return file
+}
+
+// maxLeaseWait is when no more leases are waited for: Linux takes one away after 45 s, and there may be many.
+const maxLeaseWait = 30 * time.Second
+
+// openLeased is for a file that somebody has a lease on, which keeps it from being opened. To look at it needs no more than its inode. To
+// mend it, it is waited for, since its owner must not keep root from that.
+func (w *layoutWalk) openLeased(parent int, name string) (int, error) {
+	if w.waited > maxLeaseWait {
+		return -1, unix.EAGAIN
+	}
+	started := time.Now()
+	defer func() { w.waited += time.Since(started) }()
+	return openLeased(parent, name, w.apply)
 }
 
 func (w *layoutWalk) isKind(st *unix.Stat_t, path string, want want) bool {
