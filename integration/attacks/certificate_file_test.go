@@ -36,9 +36,10 @@ func TestCertificateFiles(t *testing.T) {
 	}
 	for _, variable := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
 		faults := map[string]func(t *testing.T, path string){
-			"folder writable by others": func(t *testing.T, path string) { check(t, os.Chmod(filepath.Dir(path), 0o777)) },
-			"folder of somebody else":   func(t *testing.T, path string) { check(t, os.Chown(filepath.Dir(path), stranger, 0)) },
-			"closed":                    func(t *testing.T, path string) { check(t, os.Chmod(path, 0o600)) },
+			"folder writable by others":     func(t *testing.T, path string) { check(t, os.Chmod(filepath.Dir(path), 0o777)) },
+			"folder that cannot be entered": func(t *testing.T, path string) { check(t, os.Chmod(filepath.Dir(path), 0o744)) },
+			"folder of somebody else":       func(t *testing.T, path string) { check(t, os.Chown(filepath.Dir(path), stranger, 0)) },
+			"closed":                        func(t *testing.T, path string) { check(t, os.Chmod(path, 0o600)) },
 			"behind a closed folder": func(t *testing.T, path string) {
 				folder := filepath.Join(openFolder(t), "closed")
 				check(t, os.Mkdir(folder, 0o700))
@@ -100,4 +101,20 @@ func TestCertificateFiles(t *testing.T) {
 			}
 		})
 	}
+	t.Run("many that are closed", func(t *testing.T) {
+		t.Parallel()
+		h, p, path := make(t, "SSL_CERT_DIR")
+		for i := range 30 {
+			check(t, os.WriteFile(fmt.Sprintf("%s.%d", path, i), []byte("closed"), 0o600))
+		}
+		a := h.attack(t, forge(t, p.Issuer).offer(), allowed)
+		for _, more := range a.log["more files left out"] {
+			if more["number"] != 10.0 || more["file"] != filepath.Dir(path) {
+				t.Errorf("expected ten more in the folder, got %v", more)
+			}
+		}
+		if lines, ends := len(a.log["file left out"]), len(a.log["more files left out"]); ends == 0 || lines != 20*ends {
+			t.Errorf("expected 20 lines and one about the others, got %d and %d", lines, ends)
+		}
+	})
 }

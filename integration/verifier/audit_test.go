@@ -94,6 +94,11 @@ func TestEveryFieldIsTestedAndDocumented(t *testing.T) {
 	h.write(t, "providers.d/10-open.conf", "\n")
 	chmod(t, h, "providers.d/10-open.conf", 0o666)
 	h.write(t, "providers.d/20-rows.conf", strings.Repeat("nonsense\n", 30))
+	for i := range 30 {
+		name := fmt.Sprintf("auth_id.d/%d.conf", i)
+		h.write(t, name, "\n")
+		chmod(t, h, name, 0o666)
+	}
 	take(h.verify(t, "alice", id.Certificate))
 
 	h = newHost(t)

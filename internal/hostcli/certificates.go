@@ -1,11 +1,13 @@
 package hostcli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"opkssh/internal/hostfiles"
 	"opkssh/internal/idp"
@@ -15,7 +17,7 @@ import (
 // hostNetwork is how a host reaches its providers: what config.yml's env_vars say, with certificate files that root alone could have
 // written. warn takes the files of a folder that are left out.
 func hostNetwork(config *policy.Config, warn func(message string, args ...any)) idp.Network {
-	leftOut := func(err error) { warn(fileLeftOut, faultAttributes(err)...) }
+	leftOut := func(folder string, errs []error) { logLeftOut(warn, folder, errs) }
 	if warn == nil {
 		leftOut = nil
 	}
@@ -32,9 +34,11 @@ func hostVariable(config *policy.Config) func(string) string {
 	}
 }
 
-// certificateFiles reads files that decide whose keys a host believes: implements [idp.CertificateFiles]. leftOut gets each file of a
-// folder that is left out because of its owner, mode or size. It may be nil.
-type certificateFiles struct{ leftOut func(error) }
+// certificateFiles reads files that decide whose keys a host believes: implements [idp.CertificateFiles]. leftOut gets the errors of
+// the files of a folder that cannot be read or trusted, if there are any. It may be nil.
+type certificateFiles struct {
+	leftOut func(folder string, errs []error)
+}
 
 // File implements [idp.CertificateFiles].
 func (certificateFiles) File(path string) ([]byte, error) {
@@ -68,23 +72,30 @@ func (certificateFiles) CheckFolder(path string) error {
 	if err != nil {
 		return certificateFault(err)
 	}
-	return folder.Close()
+	// One that can be listed and not entered is closed, too.
+	_, err = os.Stat(absolute + "/.")
+	return certificateFault(errors.Join(err, folder.Close()))
 }
 
 // LeftOut implements [idp.CertificateFiles].
-func (c certificateFiles) LeftOut(err error) {
-	var fault *hostfiles.Fault
-	if c.leftOut == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, &fault) && fault.Detail == "kind of file" {
-		return
+func (c certificateFiles) LeftOut(folder string, errs []error) {
+	errs = slices.DeleteFunc(errs, func(err error) bool {
+		var fault *hostfiles.Fault
+		return errors.Is(err, fs.ErrNotExist) || errors.As(err, &fault) && fault.Detail == "kind of file"
+	})
+	if c.leftOut != nil && len(errs) > 0 {
+		c.leftOut(folder, errs)
 	}
-	c.leftOut(err)
 }
 
-// certificateHint is for one that is closed to the verifier's user. `permissions fix` leaves such files to whoever put them there.
-const certificateHint = "a certificate is no secret: let all users read it, in folders that all may enter"
+// certificateHint is for one that is closed to the verifier's user. It is no chmod: a private key may be in the same file.
+const certificateHint = "put a copy of the certificate alone, which is no secret, where all users can read it"
 
 // certificateFault is the error for a file or folder that cannot be read, with a hint of its own.
 func certificateFault(err error) error {
+	if err == nil {
+		return nil
+	}
 	path := ""
 	var fault *hostfiles.Fault
 	var denied *fs.PathError
@@ -105,8 +116,10 @@ func certificateFault(err error) error {
 func (a *auditor) readCertificates() {
 	network := idp.Network{
 		Getenv: func(name string) string { return a.config.EnvVars[name] },
-		Certificates: certificateFiles{func(err error) {
-			a.fileFinds = append(a.fileFinds, faultFinding(err, certificateOfFolder))
+		Certificates: certificateFiles{func(_ string, errs []error) {
+			for _, err := range errs {
+				a.fileFinds = append(a.fileFinds, faultFinding(err, certificateOfFolder))
+			}
 		}},
 	}
 	if err := network.CheckCertificates(); err != nil {
@@ -126,23 +139,23 @@ const (
 
 // checkMayReadCertificates looks for those that root can read and the user cannot whom sshd runs the verifier as.
 func (a *auditor) checkMayReadCertificates() {
-	say := func(path, so string) bool {
+	say := func(path, so string, severity policy.Severity) (open bool) {
 		resolved, err := hostfiles.ResolveSystem(path)
 		var fault *hostfiles.Fault
 		if err != nil || !errors.As(a.account.MayOpen(resolved), &fault) {
 			return true // or it is said already
 		}
 		a.add(auditFinding{
-			Code: codePermissions, Severity: policy.SeverityError, File: path, Hint: certificateHint,
+			Code: codePermissions, Severity: severity, File: path, Hint: certificateHint,
 			Text: fmt.Sprintf("%s: the user %s, as which sshd runs the verifier, cannot read it: %v", so, a.account.Name, fault),
 		})
 		return false
 	}
 	if file := a.config.EnvVars["SSL_CERT_FILE"]; file != "" {
-		say(file, certificateOfAll)
+		say(file, certificateOfAll, policy.SeverityError)
 	}
 	for _, folder := range filepath.SplitList(a.config.EnvVars["SSL_CERT_DIR"]) {
-		if folder == "" || !say(folder, certificateOfAll) {
+		if folder == "" || !say(folder, certificateOfAll, policy.SeverityError) {
 			continue
 		}
 		entries, err := os.ReadDir(folder)
@@ -151,9 +164,15 @@ func (a *auditor) checkMayReadCertificates() {
 		}
 		for _, entry := range entries {
 			name := filepath.Join(folder, entry.Name())
-			if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-				say(name, certificateOfFolder)
+			if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && isCertificate(name) {
+				say(name, certificateOfFolder, policy.SeverityWarning)
 			}
 		}
 	}
+}
+
+// isCertificate is false for what else may lie beside certificates: a private key, also one in the same file, is nobody's to read.
+func isCertificate(path string) bool {
+	data, err := certificateFiles{}.File(path)
+	return err == nil && bytes.Contains(data, []byte("-----BEGIN CERTIFICATE-----")) && !bytes.Contains(data, []byte("PRIVATE KEY-----"))
 }

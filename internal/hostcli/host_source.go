@@ -73,22 +73,29 @@ func (s *hostSource) eachFile(name string, parse func(hostfiles.File) []policy.P
 func (s *hostSource) hostRows(name string, keep func(line []byte) bool) []rowsFile {
 	files := s.files.hostRows(s.folder, name, keep)
 	said := map[string]bool{}
+	var faults []error
 	for _, f := range files {
 		if f.fault == nil || said[f.fault.Error()] {
 			continue
 		}
 		said[f.fault.Error()] = true
-		if len(said) <= maxProblems {
-			s.logFault(f.fault)
-		}
+		faults = append(faults, f.fault)
 		if hostfiles.Unavailable(f.fault) {
 			s.unavailable = f.fault
 		}
 	}
-	if more := len(said) - maxProblems; more > 0 {
-		s.log.Warn("more files left out", "file", filepath.Join(s.folder, name), "number", more)
-	}
+	logLeftOut(s.log.Warn, filepath.Join(s.folder, name), faults)
 	return files
+}
+
+// logLeftOut logs why files are left out, of one kind or in one place.
+func logLeftOut(warn func(message string, args ...any), place string, faults []error) {
+	for _, fault := range faults[:min(len(faults), maxProblems)] {
+		warn(fileLeftOut, faultAttributes(fault)...)
+	}
+	if more := len(faults) - maxProblems; more > 0 {
+		warn("more files left out", "file", place, "number", more)
+	}
 }
 
 // fileLeftOut is the message about a file that cannot be read or trusted.

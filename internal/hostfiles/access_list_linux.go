@@ -37,3 +37,9 @@ func hasAccessList(file *os.File) bool {
 	n, err := unix.Fgetxattr(int(file.Fd()), accessAttributes[0], nil)
 	return err == nil && n > 0
 }
+
+// hasAccessListAt is hasAccessList for a path without symbolic links.
+func hasAccessListAt(path string) bool {
+	n, err := unix.Lgetxattr(path, accessAttributes[0], nil)
+	return err == nil && n > 0
+}

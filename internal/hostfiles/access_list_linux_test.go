@@ -119,3 +119,24 @@ func TestEditOfAFileThatIsRemoved(t *testing.T) {
 		wantOnly(t, dir)
 	}
 }
+
+// TestMayOpenByAnAccessList: what it says is not looked at, so that nothing is known.
+func TestMayOpenByAnAccessList(t *testing.T) {
+	path := write(t, folder(t)+"/ca.pem", "x", 0o600)
+	if _, err := unix.Getxattr(path, accessAttributes[0], nil); errors.Is(err, unix.ENOTSUP) {
+		t.Log("the file system has no access control lists: nothing can be lost")
+		return
+	}
+	user := &Account{Name: "opksshuser", UID: commandUID, GID: commandUID}
+	closed := func() bool {
+		var fault *Fault
+		return errors.As(user.MayOpen(path), &fault) && fault.Path == path
+	}
+	if os.Geteuid() == 0 && !closed() {
+		t.Error("expected that the mode keeps the user out")
+	}
+	readableFor(t, path, commandUID)
+	if closed() {
+		t.Error("expected that nothing is known")
+	}
+}

@@ -9,3 +9,6 @@ func copyAccess(string, *os.File) error { return nil }
 
 // hasAccessList cannot tell here.
 func hasAccessList(*os.File) bool { return false }
+
+// hasAccessListAt cannot tell here.
+func hasAccessListAt(string) bool { return false }

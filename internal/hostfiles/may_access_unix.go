@@ -14,13 +14,18 @@ import (
 
 // MayRun says by a [*Fault] whether the mode of a program, or of a folder above it, keeps the account from running it. path has no
 // symbolic links: see [SystemProgram]. Access control lists are not looked at.
-func (a *Account) MayRun(path string) error { return a.may(path, 0o1, "executable", "chmod a+rx ") }
+func (a *Account) MayRun(path string) error {
+	return a.may(path, 0o1, "executable", "chmod a+rx ", nil)
+}
 
-// MayOpen is [Account.MayRun] for a file that is to be read, or a folder to be listed.
-func (a *Account) MayOpen(path string) error { return a.may(path, 0o4, "readable", "chmod a+r ") }
+// MayOpen is [Account.MayRun] for a file that is to be read, or a folder to be listed. Where there is an access control list, it may.
+func (a *Account) MayOpen(path string) error {
+	return a.may(path, 0o4, "readable", "chmod a+r ", hasAccessListAt)
+}
 
-// may wants a bit of the permissions of what path names, and of each folder above that it may be entered.
-func (a *Account) may(path string, bit uint32, what, command string) error {
+// may wants a bit of the permissions of what path names, and of each folder above that it may be entered. unknown, which may be nil, is where
+// more than the mode counts.
+func (a *Account) may(path string, bit uint32, what, command string, unknown func(path string) bool) error {
 	groups := a.Groups()
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
 		var st unix.Stat_t
@@ -32,7 +37,7 @@ func (a *Account) may(path string, bit uint32, what, command string) error {
 		if a.UID == 0 {
 			has = 0o6 | mode>>6 | mode>>3 | mode // root reads all, and runs what somebody may run
 		}
-		if has&bit == 0 {
+		if has&bit == 0 && (unknown == nil || !unknown(at)) {
 			return &Fault{
 				Path: at, Detail: "mode", Expected: what + " for the user " + a.Name, Got: fmt.Sprintf("%04o", mode), Hint: command + shellQuote(at),
 			}

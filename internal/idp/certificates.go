@@ -21,8 +21,8 @@ type CertificateFiles interface {
 	File(path string) ([]byte, error)
 	// CheckFolder is whether the files of a folder may be read.
 	CheckFolder(path string) error
-	// LeftOut is told why a file of a folder was left out. Such folders also hold links to what is gone, and those errors are no news.
-	LeftOut(err error)
+	// LeftOut is told why files of a folder were left out. Such folders also hold links to what is gone, and those errors are no news.
+	LeftOut(folder string, errs []error)
 }
 
 // CheckCertificates reads the certificate files as [Network.Client] does, and connects to nobody. The error is an [*Error] with
@@ -101,6 +101,8 @@ func readFolder(from CertificateFiles, path string) (files [][]byte, err error) 
 		return nil, err
 	}
 	size := 0
+	var leftOut []error
+	defer func() { from.LeftOut(path, leftOut) }()
 	for _, entry := range entries {
 		name := filepath.Join(path, entry.Name())
 		// A FIFO would be waited for.
@@ -109,7 +111,7 @@ func readFolder(from CertificateFiles, path string) (files [][]byte, err error) 
 		}
 		data, err := from.File(name)
 		if err != nil {
-			from.LeftOut(err)
+			leftOut = append(leftOut, err)
 			continue
 		}
 		files = append(files, data)
@@ -141,4 +143,4 @@ func (anybodysFiles) File(path string) ([]byte, error) {
 
 func (anybodysFiles) CheckFolder(string) error { return nil }
 
-func (anybodysFiles) LeftOut(error) {}
+func (anybodysFiles) LeftOut(string, []error) {}
