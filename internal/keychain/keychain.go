@@ -131,16 +131,16 @@ func (s *Store) get(name string) (Entry, error) {
 var errUnreadable = errors.New("what is kept for this account cannot be read: log in again")
 
 // Delete forgets an account's entry, wherever it is, and its lock. The error is [ErrNone] if there is none, and [ErrUsed] if used, which
-// may be nil, vouches for it. The caller has no lock of the account.
+// may be nil, vouches for it. An entry that used cannot be asked about stays. The caller has no lock of the account.
 func (s *Store) Delete(ctx context.Context, a Account, used func(e Entry) bool) error {
 	if _, err := os.Lstat(s.Folder); s.System == nil && errors.Is(err, fs.ErrNotExist) {
 		return ErrNone
 	}
 	return s.deleteLocked(ctx, a.name(), func() error {
-		if e, err := s.Get(a); err == nil && used != nil && used(e) {
-			return ErrUsed
+		if used == nil {
+			return nil
 		}
-		return nil
+		return s.unused(a.name(), used)
 	})
 }
 
@@ -154,14 +154,9 @@ func (s *Store) DeleteUnused(ctx context.Context, used func(e Entry, is func(Acc
 	var errs []error
 	for _, name := range names {
 		unused := func() error {
-			e, err := s.get(name)
-			if err == nil && used(e, func(a Account) bool { return a.name() == name }) {
-				return ErrUsed
-			}
-			if errors.Is(err, ErrNone) || errors.Is(err, errUnreadable) { // ErrNone: a lock alone
-				return nil
-			}
-			return err
+			return s.unused(name, func(e Entry) bool {
+				return used(e, func(a Account) bool { return a.name() == name })
+			})
 		}
 		switch err := s.deleteLocked(ctx, name, unused); {
 		case err == nil:
@@ -171,6 +166,18 @@ func (s *Store) DeleteUnused(ctx context.Context, used func(e Entry, is func(Acc
 		}
 	}
 	return deleted, errors.Join(errs...)
+}
+
+// unused is nil if an entry is to be deleted, else it says why not.
+func (s *Store) unused(name string, used func(Entry) bool) error {
+	e, err := s.get(name)
+	switch {
+	case errors.Is(err, ErrNone) || errors.Is(err, errUnreadable): // ErrNone: a lock alone
+		return nil
+	case err == nil && used(e):
+		return ErrUsed
+	}
+	return err
 }
 
 // names are those of entries, which each have a lock file, wherever they are.
@@ -200,6 +207,7 @@ var ErrUsed = errors.New("the entry is in use")
 
 // deleteLocked deletes nothing if unused says why not.
 func (s *Store) deleteLocked(ctx context.Context, name string, unused func() error) error {
+	_, noLock := os.Lstat(s.lockFile(name))
 	unlock, err := s.lock(ctx, name)
 	if err != nil {
 		return err
@@ -209,8 +217,9 @@ func (s *Store) deleteLocked(ctx context.Context, name string, unused func() err
 		return err
 	}
 	err = s.delete(name)
-	if err == nil || errors.Is(err, ErrNone) {
-		_ = os.Remove(s.lockFile(name)) // else it says that there is something to delete
+	// A lock that was there says that there is something to delete, which may be in a keychain that is not here.
+	if err == nil || errors.Is(err, ErrNone) && (s.System != nil || noLock != nil) {
+		_ = os.Remove(s.lockFile(name))
 	}
 	unlock()
 	_ = os.Remove(s.Folder) // if it is empty

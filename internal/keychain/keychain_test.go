@@ -156,6 +156,63 @@ func TestDeleteUnused(t *testing.T) {
 	}
 }
 
+// locked is a keychain that somebody unlocks at the second question, that of Delete.
+type locked struct{ *memory }
+
+func (l locked) Get(string) (string, error) { return "", errors.New("locked") }
+
+// An entry that cannot be read may be in use.
+func TestDeleteAsksFirst(t *testing.T) {
+	system := newMemory()
+	s := &keychain.Store{Folder: t.TempDir(), System: system}
+	put(t, s, "hush", keychain.InKeychain)
+	used := func(keychain.Entry) bool { return true }
+	s.System = locked{system}
+	if err := s.Delete(t.Context(), alice, used); err == nil || errors.Is(err, keychain.ErrNone) {
+		t.Errorf("locked: got %v", err)
+	}
+	s.System = system
+	wantToken(t, s, "hush")
+	if err := s.Delete(t.Context(), alice, used); !errors.Is(err, keychain.ErrUsed) {
+		t.Errorf("expected %v, got %v", keychain.ErrUsed, err)
+	}
+	for name := range system.secrets {
+		system.secrets[name] = "nonsense"
+	}
+	if err := s.Delete(t.Context(), alice, used); err != nil || len(system.secrets) != 0 {
+		t.Errorf("nonsense: got %v, left %d", err, len(system.secrets))
+	}
+}
+
+// Where there is no keychain, nobody knows what is in it: the lock, by which it is found later, stays.
+func TestNoKeychainHere(t *testing.T) {
+	system := newMemory()
+	folder := t.TempDir()
+	there, here := &keychain.Store{Folder: folder, System: system}, &keychain.Store{Folder: folder}
+	unlock, err := there.Lock(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, there, "hush", keychain.InKeychain)
+	unlock()
+	unused := func(keychain.Entry, func(keychain.Account) bool) bool { return false }
+	if err := here.Delete(t.Context(), alice, nil); !errors.Is(err, keychain.ErrNone) {
+		t.Errorf("expected %v, got %v", keychain.ErrNone, err)
+	}
+	if n, err := here.DeleteUnused(t.Context(), unused); n != 0 || err != nil {
+		t.Errorf("without a keychain: expected none deleted, got %d, %v", n, err)
+	}
+	bob := alice
+	bob.Subject += "-2"
+	before := files(t, folder)
+	if err := here.Delete(t.Context(), bob, nil); !errors.Is(err, keychain.ErrNone) || !slices.Equal(files(t, folder), before) {
+		t.Errorf("of somebody without an entry: expected %v and the files %q, got %v and %q", keychain.ErrNone, before, err, files(t, folder))
+	}
+	if n, err := there.DeleteUnused(t.Context(), unused); n != 1 || err != nil || len(system.secrets) != 0 {
+		t.Errorf("with the keychain: expected one deleted, got %d, %v", n, err)
+	}
+}
+
 // What cannot be read now may be of use later. What nobody can ever read is not.
 func TestDeleteUnusedThatCannotBeRead(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -73,7 +73,7 @@ func ensure(ctx context.Context, t *terminal, configPath, host string) error {
 	if isGood(t, pair, provider) {
 		return nil
 	}
-	if provider.Refresh && renewInTime(ctx, t, provider, pair) {
+	if provider.Refresh && renewInTime(ctx, t, config, provider, pair) {
 		return nil
 	}
 	if waited {
@@ -162,10 +162,10 @@ func lockKey(ctx context.Context, t *terminal, host, alias string, pair userkeys
 }
 
 // renewInTime is whether a refresh made the key good. If not, a login will.
-func renewInTime(ctx context.Context, t *terminal, provider login.Provider, pair userkeys.Pair) bool {
+func renewInTime(ctx context.Context, t *terminal, config *login.Config, provider login.Provider, pair userkeys.Pair) bool {
 	ctx, cancel := context.WithTimeout(ctx, renewalPatience) // another process may hold the refresh token's lock
 	defer cancel()
-	r := renewal{pair: pair, provider: &provider, due: func(userkeys.Identity) bool { return true }}
+	r := renewal{pair: pair, provider: &provider, configured: config.Providers, due: func(userkeys.Identity) bool { return true }}
 	if _, _, err := r.run(ctx, t); err != nil {
 		t.detail("not renewed: %v", err)
 		return false

@@ -19,6 +19,8 @@ type logoutReport struct {
 	Forgotten []string   `json:"forgotten_refresh_tokens,omitempty"` // the accounts
 	// ForgottenOthers is the number of refresh tokens whose keys were gone before.
 	ForgottenOthers int `json:"forgotten_other_refresh_tokens,omitempty"`
+	// Unseen are the private key files of refresh tokens that were kept, since nobody could see whether the key is still there.
+	Unseen []string `json:"kept_refresh_tokens_of,omitempty"`
 }
 
 type agentKey struct {
@@ -40,9 +42,9 @@ func logoutCommand(t *terminal) *cobra.Command {
 		Short: "remove the keys that login wrote",
 		Long: `logout removes the private keys and certificates that login wrote to ~/.ssh and ~/.ssh/opkssh, takes them out of the
 ssh-agent and forgets their refresh tokens, and nothing else: with ALIAS those of one provider, without it all. A certificate that login wrote
-stays, and is named, if the private key beside it is another one. Keys that were written with -i are removed with -i. Without ALIAS and -i it
-also removes what logins left behind that were killed, and forgets refresh tokens whose keys are gone. If it cannot do one thing it does the
-others, and fails at the end.
+stays, and is named, if the private key beside it is another one. Keys that were written with -i are removed with -i, which also forgets the
+refresh token of one that is gone. Without ALIAS and -i it also removes what logins left behind that were killed, and forgets refresh tokens
+whose keys are gone. If it cannot do one thing it does the others, and fails at the end.
 
 It ends no session at the provider, and copies of a key elsewhere stay valid until they expire.`,
 		Example: `  opkssh logout
@@ -93,6 +95,9 @@ func (r *logoutReport) print(t *terminal, done bool) {
 	for _, kept := range r.Kept {
 		t.note("kept %s: %s", kept.File, kept.Reason)
 	}
+	for _, file := range r.Unseen {
+		t.note("kept the refresh token of the key %s, which cannot be seen from here; to forget it: opkssh logout -i %s", file, file)
+	}
 	if done && len(r.Removed) == 0 && len(r.FromAgent) == 0 {
 		t.note("no key that login wrote is here")
 	}
@@ -122,8 +127,9 @@ func logout(t *terminal, s keySelection) (*logoutReport, error) {
 		errs = append(errs, report.removeFiles(list, s.alias == ""))
 	}
 	errs = append(errs, report.forget(list, rest))
-	if s.alias == "" && s.file == "" {
-		errs = append(errs, report.forgetOthers())
+	// A key in a file that was named may have gone without its refresh token.
+	if s.alias == "" && (s.file == "" || len(list) == 0) {
+		errs = append(errs, report.forgetOthers(s.file))
 	}
 	return report, errors.Join(errs...)
 }

@@ -113,7 +113,7 @@ func refreshKeys(ctx context.Context, t *terminal, s keySelection, ifDue bool) (
 }
 
 func refreshKey(ctx context.Context, t *terminal, config *login.Config, id userkeys.Identity, ifDue bool) (refreshReport, error) {
-	r := renewal{pair: id.Pair, provider: providerOf(config, id), due: func(id userkeys.Identity) bool {
+	r := renewal{pair: id.Pair, configured: config.Providers, due: func(id userkeys.Identity) bool {
 		return !ifDue || !wallClock().Before(tokenDue(id, chance()))
 	}}
 	now, renewed, err := r.run(ctx, t)
@@ -137,12 +137,19 @@ func refreshKey(ctx context.Context, t *terminal, config *login.Config, id userk
 	return report, err
 }
 
-// providerOf finds the settings for a key, nil if there are none by now. Of several clients of its ID token the one that it is named
-// after comes first.
-func providerOf(config *login.Config, id userkeys.Identity) *login.Provider {
+// providerOf finds the settings of the client that has logged in, nil if there are none by now. Of several under the same client ID those
+// come first that have the name of the login. If nobody knows which client it was, "", it is one whose hosts accept the ID token, and
+// the one that the key is named after comes first.
+func providerOf(providers []login.Provider, id userkeys.Identity, client string) *login.Provider {
+	fits := func(p login.Provider) bool { return p.Issuer == id.Issuer && p.ClientID == client }
+	better := func(p login.Provider) bool { return slices.Contains(p.Aliases, id.Alias) }
+	if client == "" {
+		fits = func(p login.Provider) bool { return id.At(p.Issuer, p.ClientID, p.Aliases) }
+		better = func(p login.Provider) bool { return p.ClientID == id.ClientID }
+	}
 	var found *login.Provider
-	for _, p := range config.Providers {
-		if id.At(p.Issuer, p.ClientID, p.Aliases) && (found == nil || found.ClientID != id.ClientID && p.ClientID == id.ClientID) {
+	for _, p := range providers {
+		if fits(p) && (found == nil || !better(*found) && better(p)) {
 			found = &p
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,8 +89,8 @@ func putRefreshToken(t *terminal, store *keychain.Store, a keychain.Account, pro
 // forgetPatience is how long a logout waits for a refresh to end.
 const forgetPatience = time.Minute
 
-// forget forgets the refresh tokens of the accounts of some keys, unless a key of the rest can be renewed with them, or one elsewhere. It
-// goes on after an error.
+// forget forgets the refresh tokens of the accounts of some keys, unless a key of the rest can be renewed with them, or one that is seen
+// elsewhere, or is in a place that cannot be looked at. It goes on after an error.
 func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
 	store, err := refreshTokens()
 	if err != nil {
@@ -104,7 +105,15 @@ func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
 		}
 		account := accountOf(id)
 		elsewhere := func(e keychain.Entry) bool {
-			return mayRenew(e, keys, func(a keychain.Account) bool { return a == account })
+			if e.KeyFile == "" || slices.ContainsFunc(keys, func(id userkeys.Identity) bool { return isAt(e, id.Pair.Key) }) {
+				return false // even if its files could not be removed
+			}
+			there, err := hasKey(e, func(a keychain.Account) bool { return a == account })
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				r.keepUnseen(e)
+				return true
+			}
+			return there
 		}
 		switch err := store.Delete(ctx, account, elsewhere); {
 		case err == nil:
@@ -117,8 +126,8 @@ func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
 }
 
 // forgetOthers forgets the refresh tokens that no key is there for any more: another account's login has replaced it, or somebody removed
-// it, or an earlier logout could not forget its token.
-func (r *logoutReport) forgetOthers() error {
+// it, or an earlier logout could not forget its token. With file those that were kept for the key in this file, wherever it is now.
+func (r *logoutReport) forgetOthers(file string) error {
 	store, err := refreshTokens()
 	if err != nil {
 		return err
@@ -126,7 +135,18 @@ func (r *logoutReport) forgetOthers() error {
 	ctx, cancel := context.WithTimeout(context.Background(), forgetPatience)
 	defer cancel()
 	r.ForgottenOthers, err = store.DeleteUnused(ctx, func(e keychain.Entry, is func(keychain.Account) bool) bool {
-		return e.KeyFile == "" || mayRenew(e, nil, is) // one of an older release does not say where its key is
+		if file != "" {
+			return !isAt(e, file)
+		}
+		if e.KeyFile == "" { // one of an older release does not say where its key is
+			return true
+		}
+		there, err := hasKey(e, is)
+		if err != nil { // also where its folder is not there, which may be on a medium that is away
+			r.keepUnseen(e)
+			return true
+		}
+		return there
 	})
 	if err != nil {
 		return fmt.Errorf("refresh tokens whose keys are gone were not forgotten: %w", err)
@@ -134,15 +154,25 @@ func (r *logoutReport) forgetOthers() error {
 	return nil
 }
 
-// mayRenew is whether the key that an entry was kept for is there and still the account's, or may be: its folder may be on a medium that is
-// away. The keys in gone are not there, even if their files could not be removed.
-func mayRenew(e keychain.Entry, gone []userkeys.Identity, is func(keychain.Account) bool) bool {
-	if e.KeyFile == "" || slices.ContainsFunc(gone, func(id userkeys.Identity) bool { return id.Pair.Key == e.KeyFile }) {
-		return false
-	}
+// isAt is whether an entry was kept for the key in this file.
+func isAt(e keychain.Entry, file string) bool {
+	file, err := filepath.Abs(file)
+	return err == nil && file == e.KeyFile
+}
+
+// hasKey is whether the key that an entry was kept for is there and still the account's. The error is why it cannot be seen; it is
+// [fs.ErrNotExist] if its folder is not there.
+func hasKey(e keychain.Entry, is func(keychain.Account) bool) (bool, error) {
 	if _, err := os.Stat(filepath.Dir(e.KeyFile)); err != nil {
-		return true
+		return false, err
 	}
 	id, found, err := userkeys.Look(userkeys.At(e.KeyFile))
-	return err != nil || found && is(accountOf(id))
+	return found && is(accountOf(id)), err
+}
+
+// keepUnseen notes that an entry stays although its key was not seen.
+func (r *logoutReport) keepUnseen(e keychain.Entry) {
+	if !slices.Contains(r.Unseen, e.KeyFile) {
+		r.Unseen = append(r.Unseen, e.KeyFile)
+	}
 }

@@ -2,6 +2,7 @@ package usercli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,7 +22,9 @@ import (
 // renewal renews the key in a pair of files: the same key gets a new certificate, whose PK token holds a refreshed ID token.
 type renewal struct {
 	pair     userkeys.Pair
-	provider *login.Provider // nil: what the login kept. A key of another provider is not renewed
+	provider *login.Provider // nil: that of the client that has logged in. A key of another provider is not renewed
+	// configured are the providers to look for that client in. One that is not there has the settings that the login kept.
+	configured []login.Provider
 	// account is whose key it has to be. nil: whose key is there.
 	account *keychain.Account
 	// due says whether the key that is there, once nobody else renews it, is still to be renewed.
@@ -108,14 +111,7 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 	if err != nil && !errors.Is(err, keychain.ErrNone) {
 		return err
 	}
-	provider := login.ProviderOf(account.Issuer, account.ClientID, entry.ClientSecret)
-	if r.provider != nil {
-		provider = *r.provider
-	}
-	if entry.ClientID != "" && entry.ClientID != provider.ClientID {
-		// Hosts accept the ID token for both. A refresh token is of use to its own client alone (RFC 6749 §6).
-		provider.ClientID, provider.ClientSecret = entry.ClientID, entry.ClientSecret
-	}
+	provider := r.settings(id, entry)
 	provider.KeyBinding = isKeyBound(token)
 	flow := loginFlow(t, provider, &loginOptions{})
 	flow.UserKey = key
@@ -157,6 +153,23 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 		t.note("warning: %v", err)
 	}
 	return nil
+}
+
+// settings are those to refresh with. Hosts may accept the ID token for several clients, but a refresh token is of use to its own
+// client alone (RFC 6749 §6), with the secret that this one has now.
+func (r *renewal) settings(id userkeys.Identity, e keychain.Entry) login.Provider {
+	own := login.ProviderOf(id.Issuer, cmp.Or(e.ClientID, id.ClientID), e.ClientSecret)
+	if p := providerOf(r.configured, id, e.ClientID); p != nil {
+		own = *p
+	}
+	if r.provider == nil {
+		return own
+	}
+	provider := *r.provider
+	if e.ClientID != "" && e.ClientID != provider.ClientID {
+		provider.ClientID, provider.ClientSecret = own.ClientID, own.ClientSecret
+	}
+	return provider
 }
 
 // isKeyBound is whether the provider put the key into the ID token (OpenID Connect Key Binding).
