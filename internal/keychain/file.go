@@ -47,6 +47,9 @@ func (s *Store) writeFile(name string, data []byte) (err error) {
 	return os.Rename(file.Name(), path)
 }
 
+// errOpen: what others may have read is of no use, and is to be forgotten soon.
+var errOpen = errors.New("expected a file with mode 0600: others could read it")
+
 // readFile takes no file that others could have read or written.
 func readFile(name string) ([]byte, error) {
 	info, err := os.Lstat(name)
@@ -56,8 +59,11 @@ func readFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("expected a regular file with mode 0600: others could read it")}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("expected a regular file")}
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errOpen}
 	}
 	file, err := os.Open(name)
 	if err != nil {

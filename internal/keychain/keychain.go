@@ -172,7 +172,7 @@ func (s *Store) DeleteUnused(ctx context.Context, used func(e Entry, is func(Acc
 func (s *Store) unused(name string, used func(Entry) bool) error {
 	e, err := s.get(name)
 	switch {
-	case errors.Is(err, ErrNone) || errors.Is(err, errUnreadable): // ErrNone: a lock alone
+	case errors.Is(err, ErrNone) || errors.Is(err, errUnreadable) || errors.Is(err, errOpen): // ErrNone: a lock alone
 		return nil
 	case err == nil && used(e):
 		return ErrUsed

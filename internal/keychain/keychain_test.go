@@ -215,6 +215,10 @@ func TestNoKeychainHere(t *testing.T) {
 
 // What cannot be read now may be of use later. What nobody can ever read is not.
 func TestDeleteUnusedThatCannotBeRead(t *testing.T) {
+	openDeleted := 1
+	if runtime.GOOS == "windows" {
+		openDeleted = 0 // modes mean nothing there
+	}
 	for name, c := range map[string]struct {
 		spoil   func(file string) error
 		deleted int
@@ -223,6 +227,7 @@ func TestDeleteUnusedThatCannotBeRead(t *testing.T) {
 		"no file":          {os.Remove, 0, false},
 		"nonsense":         {func(file string) error { return os.WriteFile(file, []byte("hush"), 0o600) }, 1, false},
 		"without a token":  {func(file string) error { return os.WriteFile(file, []byte(`{"key_file":"/alice"}`), 0o600) }, 1, false},
+		"open to others":   {func(file string) error { return os.Chmod(file, 0o644) }, openDeleted, false},
 		"a folder instead": {func(file string) error { return errors.Join(os.Remove(file), os.Mkdir(file, 0o700)) }, 0, true},
 	} {
 		s := &keychain.Store{Folder: t.TempDir()}
