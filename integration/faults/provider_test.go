@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"opkssh/integration/issuer"
 	"opkssh/pkg/pktoken/pktokentest"
 )
@@ -24,6 +26,7 @@ type provider struct {
 
 	mu     sync.Mutex
 	server *httptest.Server // nil: connections are refused
+	port   *net.TCPListener // the server's
 	signs  *pktokentest.Issuer
 	fault  http.HandlerFunc // answers instead
 	asked  func(path string)
@@ -82,16 +85,19 @@ func (p *provider) listen(t *testing.T, address string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.address, p.server = listener.Addr().String(), server
+	p.address, p.server, p.port = listener.Addr().String(), server, listener.(*net.TCPListener)
 }
 
-// refuse closes the port.
+// refuse closes the port. A program that is being started by another test has the socket too, until it runs: shutdown(2) ends it there.
 func (p *provider) refuse() {
 	p.mu.Lock()
-	server := p.server
+	server, port := p.server, p.port
 	p.server = nil
 	p.mu.Unlock()
 	if server != nil {
+		if raw, err := port.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+		}
 		server.CloseClientConnections()
 		server.Close()
 	}
