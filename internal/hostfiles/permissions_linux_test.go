@@ -82,21 +82,7 @@ func TestFixSaysWhatFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLayout(t)
 			test.spoil(t, l)
-			dir := filepath.Dir(l.ConfigDir)
-			before := state(t, dir)
-			var changes []Change
-			withCapabilities(t, func() { changes = l.Apply(false) }, test.keep...)
-			if got := told(l, changes); !slices.Equal(got, test.want) {
-				t.Errorf("expected %q, got %q", test.want, got)
-			}
-			for _, c := range changes {
-				if !strings.HasSuffix(c.Problem, test.err.Error()) {
-					t.Errorf("%s: expected %v, got %s", c.Path, test.err, c.Problem)
-				}
-			}
-			if now := state(t, dir); fmt.Sprint(now) != fmt.Sprint(before) {
-				t.Errorf("something was changed: %v, then %v", before, now)
-			}
+			wantFixFails(t, l, test.want, test.err, func(fix func()) { withCapabilities(t, fix, test.keep...) })
 		})
 	}
 }
@@ -140,21 +126,27 @@ func TestFixOnAFailingDisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLayout(t)
 			setOwner(t, l.ConfigDir+"/auth_id", 0, commandUID, 0o666)
-			dir := filepath.Dir(l.ConfigDir)
-			before := state(t, dir)
-			var changes []Change
-			withFailing(t, test.call, unix.EIO, func() { changes = l.Apply(false) })
-			if got := told(l, changes); !slices.Equal(got, test.want) {
-				t.Errorf("expected %q, got %q", test.want, got)
-			}
-			for _, c := range changes {
-				if !strings.HasSuffix(c.Problem, unix.EIO.Error()) {
-					t.Errorf("%s: expected %v, got %s", c.Path, unix.EIO, c.Problem)
-				}
-			}
-			if now := state(t, dir); fmt.Sprint(now) != fmt.Sprint(before) {
-				t.Errorf("something was changed: %v, then %v", before, now)
-			}
+			wantFixFails(t, l, test.want, unix.EIO, func(fix func()) { withFailing(t, test.call, unix.EIO, fix) })
 		})
+	}
+}
+
+// wantFixFails: where failing lets it run, a fix fails for each of want with err, and nothing is changed.
+func wantFixFails(t *testing.T, l *Layout, want []string, err error, failing func(fix func())) {
+	t.Helper()
+	dir := filepath.Dir(l.ConfigDir)
+	before := state(t, dir)
+	var changes []Change
+	failing(func() { changes = l.Apply(false) })
+	if got := told(l, changes); !slices.Equal(got, want) {
+		t.Errorf("expected %q, got %q", want, got)
+	}
+	for _, c := range changes {
+		if !strings.HasSuffix(c.Problem, err.Error()) {
+			t.Errorf("%s: expected %v, got %s", c.Path, err, c.Problem)
+		}
+	}
+	if now := state(t, dir); fmt.Sprint(now) != fmt.Sprint(before) {
+		t.Errorf("something was changed: %v, then %v", before, now)
 	}
 }
