@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -125,9 +123,6 @@ func (a *lockArguments) check() error {
 	return nil
 }
 
-// logEscape is how the log writes what is not ASCII, a backslash and a quote.
-var logEscape = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\(?:u[0-9a-fA-F]{4}|\\|")`) })
-
 // checkEmails refuses addresses that were taken from the log with its escapes: they are nobody's, and to lock them would look like success.
 func (a *lockArguments) checkEmails(identities []string) error {
 	emails := slices.Clone(identities)
@@ -141,7 +136,7 @@ func (a *lockArguments) checkEmails(identities []string) error {
 			continue
 		}
 		e := &exitError{text: fmt.Sprintf("expected an email address without a backslash, got %s", quoted(text)), code: exitUsage}
-		if logEscape().MatchString(text) {
+		if policy.HasLogEscape(text) {
 			e.hint = "jq -r .email prints it as it is"
 			if meant, ok := unescaped(text); ok {
 				e.hint = "write it as it is: " + meant

@@ -226,13 +226,10 @@ func splitOrigin(origin string) (file string, line int) {
 	return origin[:at], line
 }
 
-// logEscape is how the log writes what is not ASCII, a backslash and a quote.
-var logEscape = lazyRegexp(`\\(?:u[0-9a-fA-F]{4}|\\|")`)
-
 // locks looks for addresses with escapes of the log, which `verifier lock` refuses. A subject may be so, and have an @.
 func (l *linter) locks() {
 	check := func(name string, line int) {
-		if strings.Contains(name, "@") && logEscape().MatchString(name) {
+		if strings.Contains(name, "@") && HasLogEscape(name) {
 			l.add(FindingEscapedLock, SeverityWarning, l.config.File, line, "write the address as it is: the log escapes what is not ASCII",
 				"it locks %s letter by letter, which is no email address", quoteShort(name))
 		}

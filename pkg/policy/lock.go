@@ -152,3 +152,9 @@ func yamlQuoted(s string) string {
 	_ = encoder.Encode(s)
 	return strings.TrimSuffix(b.String(), "\n")
 }
+
+var logEscape = lazyRegexp(`\\(?:u[0-9a-fA-F]{4}|\\|")`)
+
+// HasLogEscape is whether a name holds what the log writes for a letter that is not ASCII, a backslash or a quote (RFC 8259 §7): it may have
+// been copied from there.
+func HasLogEscape(name string) bool { return logEscape().MatchString(name) }
