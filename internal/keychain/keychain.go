@@ -130,18 +130,13 @@ func (s *Store) get(name string) (Entry, error) {
 
 var errUnreadable = errors.New("what is kept for this account cannot be read: log in again")
 
-// Delete forgets an account's entry, wherever it is, and its lock. The error is [ErrNone] if there is none, and [ErrUsed] if used, which
-// may be nil, vouches for it. An entry that used cannot be asked about stays. The caller has no lock of the account.
+// Delete forgets an account's entry, wherever it is, and its lock. The error is [ErrNone] if there is none, and [ErrUsed] if used
+// vouches for it. An entry that used cannot be asked about stays. The caller has no lock of the account.
 func (s *Store) Delete(ctx context.Context, a Account, used func(e Entry) bool) error {
 	if _, err := os.Lstat(s.Folder); s.System == nil && errors.Is(err, fs.ErrNotExist) {
 		return ErrNone
 	}
-	return s.deleteLocked(ctx, a.name(), func() error {
-		if used == nil {
-			return nil
-		}
-		return s.unused(a.name(), used)
-	})
+	return s.deleteLocked(ctx, a.name(), func() error { return s.unused(a.name(), used) })
 }
 
 // DeleteUnused forgets the entries that used does not vouch for, and says how many. is tells whose entry it is, which it does not say by

@@ -79,7 +79,7 @@ func TestKeepAndForget(t *testing.T) {
 			if _, err := s.Get(alice); !errors.Is(err, keychain.ErrNone) {
 				t.Fatalf("expected %v, got %v", keychain.ErrNone, err)
 			}
-			if err := s.Delete(t.Context(), alice, nil); !errors.Is(err, keychain.ErrNone) {
+			if err := s.Delete(t.Context(), alice, nobodys); !errors.Is(err, keychain.ErrNone) {
 				t.Fatalf("expected %v, got %v", keychain.ErrNone, err)
 			}
 			put(t, s, "first", keychain.Place(name))
@@ -97,7 +97,7 @@ func TestKeepAndForget(t *testing.T) {
 				t.Fatal(err)
 			}
 			unlock()
-			if err := s.Delete(t.Context(), alice, nil); err != nil {
+			if err := s.Delete(t.Context(), alice, nobodys); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.Get(alice); !errors.Is(err, keychain.ErrNone) {
@@ -196,7 +196,7 @@ func TestNoKeychainHere(t *testing.T) {
 	put(t, there, "hush", keychain.InKeychain)
 	unlock()
 	unused := func(keychain.Entry, func(keychain.Account) bool) bool { return false }
-	if err := here.Delete(t.Context(), alice, nil); !errors.Is(err, keychain.ErrNone) {
+	if err := here.Delete(t.Context(), alice, nobodys); !errors.Is(err, keychain.ErrNone) {
 		t.Errorf("expected %v, got %v", keychain.ErrNone, err)
 	}
 	if n, err := here.DeleteUnused(t.Context(), unused); n != 0 || err != nil {
@@ -205,7 +205,7 @@ func TestNoKeychainHere(t *testing.T) {
 	bob := alice
 	bob.Subject += "-2"
 	before := files(t, folder)
-	if err := here.Delete(t.Context(), bob, nil); !errors.Is(err, keychain.ErrNone) || !slices.Equal(files(t, folder), before) {
+	if err := here.Delete(t.Context(), bob, nobodys); !errors.Is(err, keychain.ErrNone) || !slices.Equal(files(t, folder), before) {
 		t.Errorf("of somebody without an entry: expected %v and the files %q, got %v and %q", keychain.ErrNone, before, err, files(t, folder))
 	}
 	if n, err := there.DeleteUnused(t.Context(), unused); n != 1 || err != nil || len(system.secrets) != 0 {
@@ -336,3 +336,6 @@ func FuzzEntry(f *testing.F) {
 		}
 	})
 }
+
+// nobodys is for entries that nothing is renewed with.
+func nobodys(keychain.Entry) bool { return false }
