@@ -153,7 +153,7 @@ func (p *Plan) planInstall(o Options) error {
 		p.planSELinux,
 		func() error { return p.planTimer(program) },
 		// The last: from here on the host lets people in.
-		func() error { return p.planSSHD(program, o, !o.NoReload) },
+		func() error { return p.planSSHD(program, o) },
 	} {
 		if err := plan(); err != nil {
 			return err

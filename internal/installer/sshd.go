@@ -20,7 +20,7 @@ const (
 )
 
 // planSSHD plans to make sshd ask the verifier: by a file in sshd_config.d, or, where sshd_config includes none, by lines at its top.
-func (p *Plan) planSSHD(program string, o Options, reload bool) error {
+func (p *Plan) planSSHD(program string, o Options) error {
 	main := p.host.firstOf(sshdConfig, "/usr/etc/ssh/sshd_config")
 	if main == "" {
 		return &Refusal{Path: sshdConfig, Detail: "expected the configuration of sshd, got no such file", Hint: "install the OpenSSH server first"}
@@ -64,7 +64,7 @@ func (p *Plan) planSSHD(program string, o Options, reload bool) error {
 	if err != nil || len(p.Steps) == steps {
 		return err
 	}
-	return p.planSSHDReload(steps, reload)
+	return p.planSSHDReload(steps, !o.NoReload)
 }
 
 // sshdText is what sshd_config gets. With %C, which OpenSSH knows since 9.4, the log and plugins have the client's address; an older
