@@ -52,7 +52,7 @@ func (certificateFiles) File(path string) ([]byte, error) {
 	}
 	if max(size, len(data)) > idp.MaxCertificates {
 		return nil, &hostfiles.Fault{
-			Path: path, Detail: "size", Expected: fmt.Sprintf("at most %d MiB of certificates", idp.MaxCertificates>>20), Got: "more",
+			Path: path, Detail: "size", Expected: idp.MostCertificates, Got: "more",
 			Hint: "name a file that holds the certificate of your own authority alone",
 		}
 	}
@@ -91,19 +91,16 @@ const certificateHint = "put a copy of the certificate alone, which is no secret
 
 // certificateFault is the error for a file or folder that cannot be read, with a hint of its own.
 func certificateFault(err error) error {
-	if err == nil {
-		return nil
-	}
 	path := ""
 	var fault *hostfiles.Fault
 	var denied *fs.PathError
 	switch {
-	case errors.As(err, &fault) && isAccessFault(fault):
-		path = fault.Path
-	case errors.Is(err, fs.ErrPermission) && errors.As(err, &denied):
-		path = denied.Path
-	default:
+	case !isAccessFault(err):
 		return err
+	case errors.As(err, &fault):
+		path = fault.Path
+	case errors.As(err, &denied):
+		path = denied.Path
 	}
 	return &hostfiles.Fault{
 		Path: path, Detail: "permission", Expected: "that the verifier's user may read it", Got: "permission denied", Hint: certificateHint,

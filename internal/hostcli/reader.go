@@ -36,12 +36,11 @@ func everybodysReader(folder string) reader {
 
 // file is [hostfiles.ReadSystemRows].
 func (r reader) file(path string, keep func(line []byte) bool) (data []byte, err error) {
-	switch {
-	case r.checkout != "":
+	if r.checkout != "" {
 		if err = r.checkNoLinks(path); err == nil {
 			data, err = readAnybodys(path)
 		}
-	default:
+	} else {
 		data, err = hostfiles.ReadSystemRows(path, keep)
 		if r.untrusted && err != nil && !errors.Is(err, fs.ErrNotExist) {
 			data, err = readUntrusted(path)
@@ -54,12 +53,14 @@ func (r reader) file(path string, keep func(line []byte) bool) (data []byte, err
 // list is [hostfiles.ListSystemFolder].
 func (r reader) list(folder, suffix string) (paths []string, err error) {
 	if r.checkout != "" {
-		err = r.checkNoLinks(folder)
+		if err = r.checkNoLinks(folder); err == nil {
+			paths, err = dropIns(folder, suffix, math.MaxInt)
+		}
 	} else {
 		paths, err = hostfiles.ListSystemFolder(folder, suffix)
-	}
-	if r.checkout != "" && err == nil || r.checkout == "" && r.untrusted && err != nil {
-		paths, err = dropIns(folder, suffix, math.MaxInt)
+		if r.untrusted && err != nil {
+			paths, err = dropIns(folder, suffix, math.MaxInt)
+		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil

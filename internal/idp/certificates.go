@@ -13,7 +13,8 @@ import (
 // together, in bytes. The bundle of a whole system has a quarter of a MiB.
 const MaxCertificates = 4 << 20
 
-var mostCertificates = fmt.Sprintf("at most %d MiB of certificates", MaxCertificates>>20)
+// MostCertificates is [MaxCertificates] in words, for errors.
+const MostCertificates = "at most 4 MiB of certificates"
 
 // CertificateFiles reads what SSL_CERT_FILE and SSL_CERT_DIR name, PEM, where not everybody's files are to be trusted.
 type CertificateFiles interface {
@@ -116,7 +117,7 @@ func readFolder(from CertificateFiles, path string) (files [][]byte, err error) 
 		}
 		files = append(files, data)
 		if size += len(data); size > MaxCertificates {
-			return nil, fmt.Errorf("%s: expected %s in its files together, got more: name a folder with those of your own authority", path, mostCertificates)
+			return nil, fmt.Errorf("%s: expected %s in its files together, got more: name a folder with those of your own authority", path, MostCertificates)
 		}
 	}
 	return files, nil
@@ -136,7 +137,7 @@ func (anybodysFiles) File(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > MaxCertificates {
-		return nil, fmt.Errorf("%s: expected %s, got more", path, mostCertificates)
+		return nil, fmt.Errorf("%s: expected %s, got more", path, MostCertificates)
 	}
 	return data, nil
 }
