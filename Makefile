@@ -27,6 +27,7 @@ LINEAR        := ./integration/allocation/ $(addprefix ./,$(sort $(dir $(shell g
 AS_ROOT       := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH")
 FUZZTIME      ?= 30s
 FUZZROUNDS    ?= 1
+FUZZTOTAL     ?= 0
 FUZZJOBS      ?= 1
 FUZZMATCH     ?=
 MUTANTS       ?= ./pkg/...
@@ -128,9 +129,10 @@ load:
 bench:
 	$(AS_ROOT) $(GO) test -run "^$$" -bench . -benchtime 1x -timeout 20m ./integration/bench -page $(CURDIR)/docs/performance.md
 
-# FUZZTIME for each target, FUZZROUNDS times, FUZZJOBS targets at once; FUZZMATCH chooses them. Goes on after a finding. Adds what ran to docs/fuzzing.md.
+# FUZZTIME for each target, FUZZROUNDS times or until each has had FUZZTOTAL in all; FUZZJOBS targets at once; FUZZMATCH chooses them.
+# Goes on after a finding. Adds what ran to docs/fuzzing.md.
 fuzz:
-	$(GO) run ./integration/fuzz -time $(FUZZTIME) -rounds $(FUZZROUNDS) -jobs $(FUZZJOBS) -match "$(FUZZMATCH)" -page $(CURDIR)/docs/fuzzing.md $(UNIT) $(AS_ROOT_TOO)
+	$(GO) run ./integration/fuzz -time $(FUZZTIME) -rounds $(FUZZROUNDS) -total $(FUZZTOTAL) -jobs $(FUZZJOBS) -match "$(FUZZMATCH)" -page $(CURDIR)/docs/fuzzing.md $(UNIT) $(AS_ROOT_TOO)
 
 # Takes one check after another out of the packages that MUTANTS names, and prints those that no test of theirs misses.
 mutants:

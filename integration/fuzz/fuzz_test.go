@@ -133,6 +133,40 @@ func TestFuzz(t *testing.T) {
 	}
 }
 
+// With -total, what has had enough does not run, and all others until they have, the least first.
+func TestTotal(t *testing.T) {
+	module(t, targets)
+	page := "| package | target | processor time | executions |\n|---|---|--:|--:|\n" +
+		"| `example.com/p` | `FuzzA` | 59m59s | 7 |\n| `example.com/p` | `FuzzC` | 1h0m0s | 8 |\n"
+	if err := os.WriteFile("page.md", []byte(page), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	fuzz := func(total, match string) string {
+		var stdout, stderr strings.Builder
+		args := []string{"-time", "1000x", "-parallel", "1", "-total", total, "-match", match, "-page", "page.md", "./..."}
+		if code := run(t.Context(), args, &stdout, &stderr); code != 0 || stderr.Len() > 0 {
+			t.Fatalf("got %d\n%s%s", code, &stdout, &stderr)
+		}
+		runs, _, _ := strings.Cut(stdout.String(), "\nin all:\n")
+		return runs
+	}
+
+	if said := fuzz("1h", "A|C"); !strings.Contains(said, "FuzzA: ") || strings.Contains(said, "FuzzC: ") {
+		t.Errorf("an hour: expected FuzzA alone, got\n%s", said)
+	}
+	if sums, err := readTotals("page.md"); err != nil || sums.sums["example.com/p FuzzA"].took < time.Hour || sums.sums["example.com/p FuzzC"] != (total{time.Hour, 8}) {
+		t.Errorf("expected an hour each, got %v, %v", sums, err)
+	}
+
+	page = strings.Replace(page, "59m59s", "1h0m1s", 1)
+	if err := os.WriteFile("page.md", []byte(page), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if said := fuzz("3601500ms", "A|C"); strings.Index(said, "FuzzC: ") > strings.Index(said, "FuzzA: ") || !strings.Contains(said, "FuzzC: ") {
+		t.Errorf("expected FuzzC first, got\n%s", said)
+	}
+}
+
 // Ctrl-C ends the workers, and what they did until then counts.
 func TestInterrupt(t *testing.T) {
 	folder := module(t, endless)

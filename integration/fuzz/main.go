@@ -1,7 +1,8 @@
-// Fuzz runs the fuzz targets of packages, as often as it is told, and goes on after a finding. It prints a line for each run, the
-// sums at the end, and where the inputs are that broke something. The sums of all its starts are a table in a page.
+// Fuzz runs the fuzz targets of packages, those first that have run least, and goes on after a finding. It prints a line for each
+// run, the sums at the end, and where the inputs are that broke something. The sums of all its starts are a table in a page.
 //
 //	go run ./integration/fuzz -time 10m -rounds 6 -page docs/fuzzing.md ./...
+//	go run ./integration/fuzz -time 10m -total 1h -page docs/fuzzing.md ./...
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"sync"
 )
 
@@ -37,6 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&o.parallel, "parallel", 0, "how many inputs of a target are tried at the same time; 0 is one for each processor")
 	jobs := flags.Int("jobs", 1, "how many targets run at the same time")
 	rounds := flags.Int("rounds", 1, "how often all targets run")
+	enough := flags.Duration("total", 0, "instead of -rounds: targets run until each has had so much processor time by the page")
 	match := flags.String("match", "", "a regular expression for the `names` of targets, with their package")
 	page := flags.String("page", "", "a Markdown `file` with a table in which processor times and executions are added up")
 	if flags.Parse(args) != nil {
@@ -59,8 +62,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 
 	failed := map[target]string{}
-	for range *rounds {
-		if err := o.round(ctx, all, failed, sums, *jobs, stdout); err != nil {
+	for n := 0; ctx.Err() == nil; n++ {
+		// Those that have failed would find the same again.
+		next := slices.DeleteFunc(slices.Clone(all), func(t target) bool {
+			return failed[t] != "" || *enough > 0 && sums.of(t).took >= *enough
+		})
+		if len(next) == 0 || *enough <= 0 && n >= *rounds {
+			break
+		}
+		slices.SortStableFunc(next, func(a, b target) int { return cmp.Compare(sums.of(a).took, sums.of(b).took) })
+		if err := o.round(ctx, next, failed, sums, *jobs, stdout); err != nil {
 			_, _ = fmt.Fprintln(stderr, "fuzz:", err)
 			return 1
 		}
@@ -80,13 +91,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// round runs each target once, but for those that have failed, which would find the same again. It adds to failed and sums.
-func (o options) round(ctx context.Context, all []target, failed map[target]string, sums *totals, jobs int, stdout io.Writer) error {
-	waiting := make(chan target, len(all))
-	for _, t := range all {
-		if failed[t] == "" {
-			waiting <- t
-		}
+// round runs each target once, and adds to failed and sums.
+func (o options) round(ctx context.Context, targets []target, failed map[target]string, sums *totals, jobs int, stdout io.Writer) error {
+	waiting := make(chan target, len(targets))
+	for _, t := range targets {
+		waiting <- t
 	}
 	close(waiting)
 	var (
