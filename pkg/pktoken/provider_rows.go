@@ -8,9 +8,9 @@ import (
 // rowsFor finds the configured rows for the token's issuer and audience. Rows that name the audience go before those that
 // fit any: a login token is never held against a row for CI jobs when there is a row for its client.
 func (v *Verifier) rowsFor(t *Token) ([]Provider, error) {
-	issuer, present, err := stringMember(t.claims, "iss")
-	if err != nil || !present {
-		return nil, mismatch(ReasonMalformed, "iss", "a string", describe(t.claims["iss"]))
+	issuer, ok := t.claims["iss"].(string)
+	if !ok {
+		return nil, mismatch(ReasonUnknownIssuer, "iss", "a string", describe(t.claims["iss"]))
 	}
 	var ofIssuer, exact, any []Provider
 	var known []string

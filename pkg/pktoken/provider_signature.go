@@ -9,6 +9,12 @@ import (
 )
 
 func (a *attempt) checkSignature(ctx context.Context) error {
+	// Nobody checks a cosigner's signature, but its header must not ask for more than we understand.
+	if c := a.token.cosigner; c != nil {
+		if err := checkCritical(c.header); err != nil {
+			return rejectCause(ReasonCritical, "COS token", err)
+		}
+	}
 	p := &a.token.provider
 	return a.verifyProvider(ctx, p, p.header, a.token.payload64, false)
 }

@@ -113,7 +113,8 @@ func TestRefreshed(t *testing.T) {
 		{"no subject and an empty one", func(p *parts) { p.claims["sub"] = nil; fresh("sub", "")(p) }, pktoken.ReasonRefreshed},
 		{"a number and an empty subject", func(p *parts) { p.claims["sub"] = 1; fresh("sub", "")(p) }, pktoken.ReasonRefreshed},
 		{"subjects are equal and no strings", func(p *parts) { p.claims["sub"] = 1; p.refreshed() }, pktoken.ReasonRefreshed},
-		{"the original expired, refresh is bad", and(fresh("sub", "user-2"), at(3600)), pktoken.ReasonRefreshed},
+		{"the original expired, refresh is bad", and(fresh("sub", "user-2"), at(3600)), pktoken.ReasonExpired},
+		{"the original expired, refresh is bad, oidc_refreshed", and(expiry(pktoken.ExpiryOIDCRefreshed, 0), fresh("sub", "user-2"), at(3600)), pktoken.ReasonRefreshed},
 		{"proof beside a signed refreshed token", func(p *parts) { p.gq(); p.refreshed() }, accepted},
 	})
 }

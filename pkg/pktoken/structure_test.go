@@ -187,8 +187,8 @@ func TestNamesKeepTheirCase(t *testing.T) {
 	runRows(t, pktoken.CommitmentNonce, []row{
 		{"Nonce", claim("nonce", "Nonce"), pktoken.ReasonCommitment},
 		{"NONCE", claim("nonce", "NONCE"), pktoken.ReasonCommitment},
-		{"ISS", claim("iss", "ISS"), pktoken.ReasonMalformed},
-		{"iſs", claim("iss", "iſs"), pktoken.ReasonMalformed},
+		{"ISS", claim("iss", "ISS"), pktoken.ReasonUnknownIssuer},
+		{"iſs", claim("iss", "iſs"), pktoken.ReasonUnknownIssuer},
 		{"Aud", claim("aud", "Aud"), pktoken.ReasonMalformed},
 		{"Iat", claim("iat", "Iat"), pktoken.ReasonTime},
 		{"EXP", claim("exp", "EXP"), pktoken.ReasonTime},
@@ -222,6 +222,7 @@ func TestCosignerAndRefreshedStructure(t *testing.T) {
 			p.refreshed()
 			text(func(s string) string { return strings.Replace(s, ".", ":"+b64([]byte(`{"typ":"COS"}`))+":AA.", 1) })(p)
 		}, accepted},
+		{"cosigner with an extension", withCOS(`{"typ":"COS","crit":["x"]}`), pktoken.ReasonCritical},
 		{"cosigner without typ", withCOS(`{"alg":"ES256"}`), pktoken.ReasonTokenType},
 		{"cosigner's typ in other case", withCOS(`{"typ":"cos"}`), pktoken.ReasonTokenType},
 		{"cosigner's typ a number", withCOS(`{"typ":1}`), pktoken.ReasonTokenType},

@@ -1,6 +1,7 @@
 package pktoken
 
 import (
+	"maps"
 	"strings"
 )
 
@@ -132,8 +133,8 @@ func (t *Token) IDToken() (jwt string, ok bool) {
 	return t.provider.protected64 + "." + t.payload64 + "." + base64url.EncodeToString(t.provider.signature), true
 }
 
-// UnverifiedClaims are the ID token's claims, for display.
-func (t *Token) UnverifiedClaims() map[string]any { return t.claims }
+// UnverifiedClaims are the ID token's claims, for display. Callers must not change what they point to.
+func (t *Token) UnverifiedClaims() map[string]any { return maps.Clone(t.claims) }
 
 // UnverifiedPayload is the ID token's payload as the provider encoded it, for display.
 func (t *Token) UnverifiedPayload() []byte { return t.payload }

@@ -60,7 +60,7 @@ type attempt struct {
 	refreshedIssuedAt, refreshed time.Time // `iat` and `exp` of the refreshed token, zero without one
 }
 
-// run is the list of checks. It returns how far it came.
+// run makes the checks one after another. It returns how far it came.
 func (a *attempt) run(ctx context.Context) (step int, err error) {
 	checks := []func(context.Context) error{
 		a.checkTokenType,
@@ -68,9 +68,12 @@ func (a *attempt) run(ctx context.Context) (step int, err error) {
 		a.checkSignature,       // steps 5 and 6
 		a.checkCommitment,      // step 7
 		a.checkTimeClaims,      // step 8
-		a.checkRefreshed,       // step 9
-		a.checkExpiry,          // step 8, which needs what step 9 has verified
-		a.checkRequired,
+	}
+	if a.row.Expiry.Kind == ExpiryOIDCRefreshed {
+		// How long such a token is valid is what step 9 finds out.
+		checks = append(checks, a.checkRefreshed, a.checkExpiry, a.checkRequired)
+	} else {
+		checks = append(checks, a.checkExpiry, a.checkRefreshed, a.checkRequired)
 	}
 	for i, check := range checks {
 		if err := check(ctx); err != nil {
