@@ -189,10 +189,8 @@ func checkNewRule(
 			remarks = append(remarks, n.String())
 		}
 	}
-	for _, e := range config.DenyUsers {
-		if e.Name == rule.Principal {
-			remarks = append(remarks, fmt.Sprintf("nobody can log in as %s: deny_users (%s)", rule.Principal, place(config.File, e.Line, 0)))
-		}
+	if e, denied := config.DeniedUser(rule.Principal); denied {
+		remarks = append(remarks, fmt.Sprintf("nobody can log in as %s: deny_users (%s)", rule.Principal, place(config.File, e.Line, 0)))
 	}
 	if _, err := hostfiles.LookupAccount(ctx, rule.Principal); errors.Is(err, hostfiles.ErrNoAccount) || errors.Is(err, hostfiles.ErrUserName) {
 		remarks = append(remarks, fmt.Sprintf("this host has no user %s: the rule lets nobody in until it has", rule.Principal))

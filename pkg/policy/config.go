@@ -39,7 +39,8 @@ type Config struct {
 	Chain [][]string
 }
 
-// DenyName is an entry of deny_emails, compared ASCII case-insensitively, or of deny_users, compared exactly.
+// DenyName is an entry of deny_emails or of deny_users. Both are compared ASCII case-insensitively: hosts have user names there that
+// are spelt with capitals.
 type DenyName struct {
 	Name string
 	Line int // 0 if unknown

@@ -97,16 +97,23 @@ func (c *Config) denyByEmail() bool {
 		slices.ContainsFunc(c.RevokedBefore, func(r Revocation) bool { return strings.Contains(r.Identity, "@") })
 }
 
+// DeniedUser is the entry of deny_users that keeps everybody from logging in as a user.
+func (c *Config) DeniedUser(user string) (entry DenyName, denied bool) {
+	i := slices.IndexFunc(c.DenyUsers, func(e DenyName) bool { return equalFoldASCII(strings.TrimSpace(e.Name), user) })
+	if i < 0 {
+		return DenyName{}, false
+	}
+	return c.DenyUsers[i], true
+}
+
 // denies looks at everything that is known of the person, in the order of the [Reason] constants.
 func (c *Config) denies(v *pktoken.Verified, r Request) *Denied {
 	deny := func(reason Reason, line int, detail, got string) *Denied {
 		return &Denied{Reason: reason, Detail: detail, Got: got, File: c.File, Line: line}
 	}
 	who := everythingKnown{v.Claims(), v.Userinfo()}
-	for _, e := range c.DenyUsers {
-		if strings.TrimSpace(e.Name) == r.User {
-			return deny(ReasonDeniedUser, e.Line, "deny_users names the user", r.User)
-		}
+	if e, denied := c.DeniedUser(r.User); denied {
+		return deny(ReasonDeniedUser, e.Line, "deny_users names the user", r.User)
 	}
 	for _, e := range c.DenyEmails {
 		if who.isKnownAs(e.Name) {

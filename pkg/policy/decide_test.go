@@ -128,7 +128,7 @@ func job(t *testing.T, issuer *pktokentest.Issuer, sub string) *pktoken.Verified
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, _ := policy.ParseProviders("providers", []byte(issuer.URL+" any oidc"))
+	rows, _ := policy.ParseProviders("providers", []byte(issuer.URL+" any oidc commitment=aud"))
 	v, err := (&pktoken.Verifier{Providers: rows, Keys: keys}).Verify(context.Background(), token)
 	if err != nil {
 		t.Fatal(err)
@@ -154,9 +154,15 @@ func TestRepo(t *testing.T) {
 			t.Errorf("%s: expected %v, got %v", pattern, want, err)
 		}
 	}
+	// An issuer of jobs by its row alone, as an enterprise has one.
+	own := pktokentest.NewIssuer(t, op, "RS256")
+	p := policy.Policy{System: rulesOf(t, "deploy repo:acme/app:ref:refs/heads/* "+op)}
+	if _, err := p.Decide(job(t, own, "repo:acme/app:ref:refs/heads/main"), policy.Request{User: "deploy"}); err != nil {
+		t.Errorf("commitment=aud: %v", err)
+	}
 	// A token that is no CI job's, of a row with commitment=nonce.
 	person := issuer.Verified(t, pktokentest.UserKey(t), map[string]any{"sub": "repo:acme/app:ref:refs/heads/main"})
-	p := policy.Policy{System: rulesOf(t, "deploy repo:acme/app:ref:refs/heads/main "+github)}
+	p = policy.Policy{System: rulesOf(t, "deploy repo:acme/app:ref:refs/heads/main "+github)}
 	_, err := p.Decide(person, policy.Request{User: "deploy"})
 	if reason := reasonOf(t, nil, err); reason != policy.ReasonNoRule {
 		t.Errorf("expected %s, got %s", policy.ReasonNoRule, reason)
@@ -190,7 +196,8 @@ func TestDecideReasons(t *testing.T) {
 		{name: "another person", rule: allow, claims: claims("email", "bob@example.com"), want: policy.ReasonNoRule, line: 1},
 
 		{name: "denied user", rule: allow, config: "deny_users: [root]", want: policy.ReasonDeniedUser, line: 1},
-		{name: "denied user in capitals is another", rule: allow, config: "deny_users: [ROOT]"},
+		{name: "denied user in capitals", rule: allow, config: "deny_users: [rooT]", want: policy.ReasonDeniedUser, line: 1},
+		{name: "denied user, another letter than of ASCII", rule: allow, config: "deny_users: [rootſ]"},
 		{name: "denied email", rule: allow, config: "\ndeny_emails: [b@x.y, Alice@EXAMPLE.com]", want: policy.ReasonDeniedEmail, line: 2},
 		{name: "denied email with blanks", rule: "root 1234 " + op, config: "deny_emails: [alice@example.com]", claims: claims("email", " alice@example.com\t"), want: policy.ReasonDeniedEmail, line: 1},
 		{name: "denied email, let in by subject", rule: "root 1234 " + op, config: "deny_emails: [alice@example.com]", want: policy.ReasonDeniedEmail, line: 1},

@@ -17,7 +17,7 @@ func (r Rule) SamePeople(o Rule) bool {
 
 // HasIdentity is whether the rule's identity is the one that text spells. A text that is no identity is that of no rule.
 func (r Rule) HasIdentity(text string) bool {
-	identity, err := parseIdentity(text, r.Issuer)
+	identity, err := parseIdentity(text)
 	return err == nil && identity.same(r.Identity)
 }
 

@@ -52,8 +52,8 @@ func (i Identity) String() string {
 	return i.Value
 }
 
-// parseIdentity reads the identity column. Which issuer the row names decides whether repo: is allowed.
-func parseIdentity(s, issuer string) (Identity, error) {
+// parseIdentity reads the identity column.
+func parseIdentity(s string) (Identity, error) {
 	switch {
 	case strings.TrimSpace(s) == "":
 		return Identity{}, errors.New("the identity is empty")
@@ -70,7 +70,7 @@ func parseIdentity(s, issuer string) (Identity, error) {
 		}
 		return Identity{Kind: IdentityEmailSuffix, Value: suffix}, nil
 	case strings.HasPrefix(s, prefixRepo):
-		return parseRepo(s, issuer)
+		return parseRepo(s)
 	case hasPrefixFoldASCII(s, prefixClaim), hasPrefixFoldASCII(s, prefixMatch), hasPrefixFoldASCII(s, prefixRepo):
 		return Identity{}, fmt.Errorf("identity: expected oidc:CLAIM:VALUE, oidc-match-end:email:SUFFIX or repo:…, got %s", quoteShort(s))
 	case s == "*":
@@ -85,11 +85,9 @@ func parseIdentity(s, issuer string) (Identity, error) {
 	return Identity{Kind: IdentitySubject, Value: s}, nil
 }
 
-// parseRepo refuses a pattern whose owner is left open from its first letter on: anybody can have a repository somewhere.
-func parseRepo(s, issuer string) (Identity, error) {
-	if defaultCommitment(issuer) != pktoken.CommitmentAudience {
-		return Identity{}, fmt.Errorf("identity repo: is for issuers of CI jobs, not for %s", quoteShort(issuer))
-	}
+// parseRepo refuses a pattern whose owner is left open from its first letter on: anybody can have a repository somewhere. Whether
+// the issuer's tokens are of jobs is up to the row of providers that accepts them.
+func parseRepo(s string) (Identity, error) {
 	if _, err := path.Match(s, ""); err != nil {
 		return Identity{}, fmt.Errorf("identity repo: expected a pattern, got %s", quoteShort(s))
 	}

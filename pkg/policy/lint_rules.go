@@ -107,11 +107,9 @@ func (l *linter) risksOf(r Rule) {
 }
 
 func (l *linter) denialOf(r Rule) {
-	for _, e := range l.config.DenyUsers {
-		if strings.TrimSpace(e.Name) == r.Principal {
-			l.add(FindingDeniedRule, SeverityWarning, r.File, r.Line, "remove one of them", "deny_users of config.yml (line %d) names the user", e.Line)
-			return
-		}
+	if e, denied := l.config.DeniedUser(r.Principal); denied {
+		l.add(FindingDeniedRule, SeverityWarning, r.File, r.Line, "remove one of them", "deny_users of config.yml (line %d) names the user", e.Line)
+		return
 	}
 	if r.Identity.Kind != IdentityEmail {
 		return

@@ -55,7 +55,7 @@ func (c *Config) Locks() []Lock {
 	return locks
 }
 
-// FindLock gives the entries for the same somebody as lock: emails in any case, and revoked_before whatever its time.
+// FindLock gives the entries for the same somebody as lock: emails and users in any case, and revoked_before whatever its time.
 func (c *Config) FindLock(lock Lock) []Lock {
 	return slices.DeleteFunc(c.Locks(), func(l Lock) bool { return !l.sameAs(lock) })
 }
@@ -68,7 +68,7 @@ func (l Lock) sameAs(o Lock) bool {
 	case l.Kind == LockEntry:
 		l.Entry.Line, o.Entry.Line = 0, 0
 		return l.Entry == o.Entry
-	case l.Kind != LockUser && strings.Contains(l.Name, "@"):
+	case l.Kind == LockUser || strings.Contains(l.Name, "@"):
 		return equalFoldASCII(l.Name, o.Name)
 	}
 	return l.Name == o.Name

@@ -7,16 +7,21 @@ import (
 
 // unknownName is the error for a name that is not among known. It suggests the nearest one, or lists them all.
 func unknownName(what, name string, known []string) error {
-	best, distance := "", len(name)/2+1
-	for _, k := range known {
-		if d := editDistance(name, k); d < distance {
-			best, distance = k, d
-		}
-	}
-	if best != "" {
-		return fmt.Errorf("unknown %s %s, did you mean %s", what, quoteShort(name), best)
+	if nearest := nearestName(name, known...); nearest != "" {
+		return fmt.Errorf("unknown %s %s, did you mean %s", what, quoteShort(name), nearest)
 	}
 	return fmt.Errorf("unknown %s %s, expected %s", what, quoteShort(name), strings.Join(known, ", "))
+}
+
+// nearestName is the one of known that name could be with a typing error in it, or "".
+func nearestName(name string, known ...string) string {
+	nearest, distance := "", len(name)/2+1
+	for _, k := range known {
+		if d := editDistance(name, k); d < distance {
+			nearest, distance = k, d
+		}
+	}
+	return nearest
 }
 
 // editDistance is the Levenshtein distance in bytes. A name that no known one could be near to is not measured.

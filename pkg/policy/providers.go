@@ -77,6 +77,11 @@ func parseProvider(line string) (*pktoken.Provider, *fault) {
 			return nil, faultAt(w.column, "%s", err)
 		}
 	}
+	// Any other client ID stands for every audience with the prefix, which is not what this one was meant for.
+	nearPrefix := strings.TrimSuffix(pktoken.GQAudiencePrefix, ":")
+	if p.Commitment == pktoken.CommitmentGQ && hasPrefixFoldASCII(p.ClientID, nearPrefix) && !strings.HasPrefix(p.ClientID, pktoken.GQAudiencePrefix) {
+		return nil, faultAt(clientID.column, "client ID with commitment=gq: expected %s…, got %s", pktoken.GQAudiencePrefix, quoteShort(p.ClientID))
+	}
 	return p, nil
 }
 

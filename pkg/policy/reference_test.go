@@ -281,7 +281,7 @@ func configText(entries []generatedEntry) string {
 func (e generatedEntry) reason(p person, r policy.Request) policy.Reason {
 	here := e.issuer == "" || e.issuer == p.issuer
 	switch {
-	case e.list == "deny_users" && e.name == r.User:
+	case e.list == "deny_users" && strings.EqualFold(e.name, r.User):
 		return policy.ReasonDeniedUser
 	case e.list == "deny_emails" && p.knownAs(e.name):
 		return policy.ReasonDeniedEmail

@@ -140,7 +140,7 @@ func (r *row) rule(principal word) (Rule, *fault) {
 		return Rule{}, faultAt(issuer.column, "%s", err)
 	}
 	var err error
-	if rule.Identity, err = parseIdentity(identity.text, issuer.text); err != nil {
+	if rule.Identity, err = parseIdentity(identity.text); err != nil {
 		return Rule{}, faultAt(identity.column, "%s", err)
 	}
 	if r.more() {

@@ -33,6 +33,7 @@ func TestIdentities(t *testing.T) {
 		{"oidc-match-end:email:.example.com", op, policy.Identity{Kind: policy.IdentityEmailSuffix, Value: ".example.com"}},
 		{"oidc-match-end:email:.a", op, policy.Identity{Kind: policy.IdentityEmailSuffix, Value: ".a"}},
 		{"repo:acme/app:ref:refs/heads/*", github, policy.Identity{Kind: policy.IdentitySubjectGlob, Value: "repo:acme/app:ref:refs/heads/*"}},
+		{"repo:acme/app", op, policy.Identity{Kind: policy.IdentitySubjectGlob, Value: "repo:acme/app"}}, // up to the row of providers
 		{"repo:acme/*", "https://forge.example.com/api/actions", policy.Identity{Kind: policy.IdentitySubjectGlob, Value: "repo:acme/*"}},
 		{"1234", op, policy.Identity{Kind: policy.IdentitySubject, Value: "1234"}},
 		{"auth0|1234", op, policy.Identity{Kind: policy.IdentitySubject, Value: "auth0|1234"}},
@@ -94,8 +95,6 @@ func TestBadRules(t *testing.T) {
 		"alice oidc-match-end:sub:@example.com " + op,
 		"alice oidc-match-start:email:alice@ " + op,
 		"alice OIDC-match-end:email:@example.com " + op,
-		"alice repo:acme/app " + op,
-		"alice repo:acme/app https://gitlab.com",
 		"alice repo: " + github,
 		"alice repo:* " + github,
 		"alice repo:*/app:* " + github,
