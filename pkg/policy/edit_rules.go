@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"slices"
+	"time"
 )
 
 // Same is whether two rules say the same wherever they stand. Emails are compared in any case, as a login does.
@@ -14,6 +15,9 @@ func (r Rule) Same(o Rule) bool {
 func (r Rule) SamePeople(o Rule) bool {
 	return r.Principal == o.Principal && r.Issuer == o.Issuer && r.Identity.same(o.Identity)
 }
+
+// Expired is whether the rule's expiry-time has passed: it lets nobody in, and leaves the field to the rules behind it.
+func (r Rule) Expired(now time.Time) bool { return expired(r.Options, now) }
 
 // HasIdentity is whether the rule's identity is the one that text spells. A text that is no identity is that of no rule.
 func (r Rule) HasIdentity(text string) bool {
@@ -34,7 +38,10 @@ func AddRule(file string, data []byte, rule Rule) ([]byte, error) {
 	end := newlineOf(data)
 	var edited bytes.Buffer
 	edited.Write(data)
-	if len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")) {
+	switch {
+	case bytes.HasSuffix(data, []byte("\r")):
+		edited.WriteString("\n") // half of an end is there
+	case len(data) > 0 && !bytes.HasSuffix(data, []byte("\n")):
 		edited.WriteString(end)
 	}
 	edited.WriteString(rule.String() + end)

@@ -24,6 +24,7 @@ func TestAddRule(t *testing.T) {
 		"comments stay":     {"# a\n\n  root b@example.com https://op.example.com # c\n", "# a\n\n  root b@example.com https://op.example.com # c\n" + row + "\n"},
 		"no newline":        {"# a", "# a\n" + row + "\n"},
 		"CRLF":              {"# a\r\n# b", "# a\r\n# b\r\n" + row + "\r\n"},
+		"CR alone at end":   {"# a\r\n# b\r", "# a\r\n# b\r\n" + row + "\r\n"},
 		"one LF among CRLF": {"# a\r\n# b\n", "# a\r\n# b\n" + row + "\r\n"},
 		"mark":              {"\uFEFF# a\n", "\uFEFF# a\n" + row + "\n"},
 		"a mark alone":      {"\uFEFF", "\uFEFF\n" + row + "\n"},
