@@ -18,7 +18,7 @@ import (
 // Power: a login that a rule lets in, and that a plugin is to say no to.
 // Move: waits for the administrator's typing error, for a copy of the file that is cut short, or for an editor that writes it in its own
 // way: the plugin is left out then.
-// Expected: plugin-required, unless the file says for sure that it is not required.
+// Expected: plugin-required, unless the file says for sure that it is not required, or is no plugin at all.
 func TestRequiredPluginFile(t *testing.T) {
 	t.Parallel()
 	op := issuer.Start(t)
@@ -44,10 +44,16 @@ func TestRequiredPluginFile(t *testing.T) {
 		"cut in the word, in quotes": {head + "mode: 'requ", required},
 		"cut in front of the word":   {head + "mode: ", required},
 		"cut in the member":          {head + "mode", required},
-		"cut to nothing":             {"", required},
-		"a comment":                  {"# " + strings.ReplaceAll(head, "\n", "\n# ") + "mode: reqiure\n", required},
 		"the member a typing error":  {head + "mdoe: must\n", required},
-		"another member":             {head + "mandatory: true\n", required},
+		"another member":             {head + "required: true\n", required},
+		"a member of another name":   {head + "kind: required\n", required},
+		"a word for the member":      {head + "modus: must\n", required},
+		"capitals for the member":    {head + "MODE: must\n", required},
+		"in another member":          {head + "plugin: {kind: require}\n", required},
+		"no blank":                   {"{name: hours, command: PROGRAM, mode:must}\n", required},
+		"in the command":             {"name: hours\ncommand: |\n  PROGRAM\n  mode: must\n", required},
+		"null, as a template":        {"null\n", required},
+		"mode allow, and the word":   {head + "mode: allow\nrequired: true\n", required},
 		"twice":                      {head + "mode: require\nmode: allow\n", required},
 		"in a list":                  {"- name: hours\n  mode: must\n", required},
 		"a second document":          {head + "---\nmode: must\n", required},
@@ -59,6 +65,9 @@ func TestRequiredPluginFile(t *testing.T) {
 		"Latin-1":                    {"name: B\xfcro\ncommand: PROGRAM\nmode: must\n", required},
 		"zeros":                      {strings.Repeat("\x00", 512), required},
 
+		"nothing":                         {"", allowed},
+		"a comment":                       {"# " + strings.ReplaceAll(head, "\n", "\n# ") + "mode: require\n", allowed},
+		"another's member":                {head + "description: x\nenforce_providers: true\n", allowed},
 		"mode allow, with an error":       {head + "mode: allow\nmandatory: true\n", allowed},
 		"no mode, with an error":          {"name: hours\ncommand: relative\n", allowed},
 		"the word in the name of another": {"name: what others require\ncommand: relative\n", allowed},

@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -64,7 +65,7 @@ func (m *monitor) ask(t *testing.T, call map[string]any) map[string]any {
 }
 
 // TestMonitorRunsPluginsAlone: not even the verifier makes the monitor start a program that the host has not named, or
-// with variables that no plugin has.
+// with variables that no plugin has, or with another file as the plugin's own.
 func TestMonitorRunsPluginsAlone(t *testing.T) {
 	h := newHost(t)
 	seen := filepath.Join(t.TempDir(), "environment")
@@ -83,7 +84,7 @@ func TestMonitorRunsPluginsAlone(t *testing.T) {
 		}
 	}
 	answer := m.ask(t, map[string]any{"Plugins": []string{tell}, "Wanted": true, "Login": []string{
-		"OPKSSH_PLUGIN_U=alice", "LD_PRELOAD=/tmp/evil.so", "PATH=/tmp", "OF_HOST=no", "BASH_ENV=/tmp/evil", "OPKSSH_PLUGIN", "=x",
+		"OPKSSH_PLUGIN_CONFIG=eA==", "OPKSSH_PLUGIN_U=alice", "LD_PRELOAD=/tmp/evil.so", "PATH=/tmp", "OF_HOST=no", "BASH_ENV=/tmp/evil", "OPKSSH_PLUGIN", "=x",
 	}})
 	outcomes, _ := answer["Outcomes"].([]any)
 	if len(outcomes) != 1 || outcomes[0].(map[string]any)["Allow"] != true {
@@ -99,7 +100,12 @@ func TestMonitorRunsPluginsAlone(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	if !slices.Equal(names, []string{"OF_HOST", "OPKSSH_PLUGIN_U", "PATH"}) || !strings.Contains(string(environment), "OF_HOST=yes") ||
+	own, err := os.ReadFile(tell)
+	check(t, err)
+	if !strings.Contains(string(environment), "OPKSSH_PLUGIN_CONFIG="+base64.StdEncoding.EncodeToString(own)+"\n") {
+		t.Errorf("expected the file that the monitor has read, got\n%s", environment)
+	}
+	if !slices.Equal(names, []string{"OF_HOST", "OPKSSH_PLUGIN_CONFIG", "OPKSSH_PLUGIN_U", "PATH"}) || !strings.Contains(string(environment), "OF_HOST=yes") ||
 		strings.Contains(string(environment), "/tmp\n") {
 		t.Errorf("expected the host's variables and the login's, got\n%s", environment)
 	}

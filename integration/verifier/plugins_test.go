@@ -130,6 +130,46 @@ func TestPluginProgramOthersCouldHaveWritten(t *testing.T) {
 	}
 }
 
+// TestPluginThatEnforcesProviders: the member decides nothing. No plugin is asked about the token of a provider that is not the host's.
+func TestPluginThatEnforcesProviders(t *testing.T) {
+	for _, value := range []string{"true", "false"} {
+		h := newHost(t)
+		ran := filepath.Join(h.cache, "ran")
+		program := h.plugin(t, "p", "allow", ": >"+ran+"; echo allow")
+		h.write(t, "policy.d/p.yml", "name: p\ncommand: "+program+"\nenforce_providers: "+value+"\n")
+		if a := run(t, "check", "--config-dir", h.config); a.code != 0 {
+			t.Errorf("check: got %d, %s", a.code, a.stdout)
+		}
+		id := h.issuer.Login(t, bob)
+		providers := filepath.Join(h.config, "providers")
+		known, err := os.ReadFile(providers)
+		check(t, err)
+		h.write(t, "providers", "https://op.example.com test-client 24h\n")
+		wantReason(t, h.verify(t, "alice", id.Certificate), "unknown-issuer")
+		if _, err := os.Stat(ran); err == nil {
+			t.Errorf("%s: a plugin was started", value)
+		}
+		h.write(t, "providers", string(known))
+		a := h.verify(t, "alice", id.Certificate)
+		wantLine(t, a, id)
+		wantPlugin(t, a.decision(t), h, "p")
+	}
+}
+
+// TestVariableThatLinuxCannotPass: a file of policy.d that is too long for one denies where it is required, and the log says which
+// variable it is.
+func TestVariableThatLinuxCannotPass(t *testing.T) {
+	h := newHost(t)
+	program := h.plugin(t, "p", "require", "echo allow")
+	h.write(t, "policy.d/p.yml", "mode: require\nname: p\ncommand: "+program+"\n# "+strings.Repeat("x", 32*os.Getpagesize())+"\n")
+	a := h.verify(t, "alice", h.issuer.Login(t, alice).Certificate)
+	wantReason(t, a, "plugin-required")
+	failed := a.log["plugin failed"]
+	if len(failed) != 1 || !strings.HasPrefix(fmt.Sprint(failed[0]["detail"]), "OPKSSH_PLUGIN_CONFIG: expected at most ") {
+		t.Errorf("log: got\n%s", a.stderr)
+	}
+}
+
 // TestPluginFileThatCannotBeUsed: it counts as no, and denies everybody if it may be a required one.
 func TestPluginFileThatCannotBeUsed(t *testing.T) {
 	for _, test := range []struct {
@@ -139,8 +179,12 @@ func TestPluginFileThatCannotBeUsed(t *testing.T) {
 	}{
 		{"unknown member of one that may allow", "name: p\ncommand: /bin/true\nmode: allow\nuser: x\n", 0o644, "", "no-rule"},
 		{"a relative command", "name: p\ncommand: true\n", 0o644, "", "no-rule"},
-		{"unknown member", "name: p\ncommand: /bin/true\nuser: x\n", 0o644, "plugin-required", "no-rule"},
-		{"empty", "", 0o644, "plugin-required", "no-rule"},
+		{"unknown member", "name: p\ncommand: /bin/echo allow\ndescription: x\n", 0o644, "", "no-rule"},
+		{"unknown member that may be the mode", "name: p\ncommand: /bin/echo allow\nrequired: true\n", 0o644, "plugin-required", "no-rule"},
+		{"enforce_providers of another type", "name: p\ncommand: /bin/echo allow\nenforce_providers: [x]\n", 0o644, "", "no-rule"},
+		{"empty", "", 0o644, "", "no-rule"},
+		{"comments", "# name: p\n# command: /bin/echo allow\n", 0o644, "", "no-rule"},
+		{"null", "~\n", 0o644, "plugin-required", "no-rule"},
 		{"maybe required", "name: p\ncommand: /bin/true\nmoda: require\n", 0o644, "plugin-required", "no-rule"},
 		{"writable by others", "name: p\ncommand: /bin/true\n", 0o666, "plugin-required", "no-rule"},
 	} {
@@ -199,13 +243,14 @@ func TestPluginsOfBothModesHaveTheirTime(t *testing.T) {
 	wantLine(t, h.verify(t, "alice", id.Certificate), id)
 }
 
-// TestPluginEnvironment: config.yml's variables, the file itself, further tokens of sshd, and nothing of the verifier's own.
+// TestPluginEnvironment: config.yml's variables, the plugin's own file, further tokens of sshd, and nothing of the verifier's own.
 func TestPluginEnvironment(t *testing.T) {
 	h := newHost(t)
 	out := filepath.Join(h.cache, "environment")
 	h.plugin(t, "p", "require", "tr '\\0' '\\n' </proc/$$/environ >"+out+"; echo allow")
-	config := "env_vars: {HTTPS_PROXY: 'http://proxy:3128'}\nlog: {to: stderr}\n"
-	h.write(t, "config.yml", config)
+	own, err := os.ReadFile(filepath.Join(h.config, "policy.d/p.yml"))
+	check(t, err)
+	h.write(t, "config.yml", "env_vars: {HTTPS_PROXY: 'http://proxy:3128'}\nlog: {to: stderr}\n")
 	id := h.issuer.Login(t, alice)
 	id.Certificate.Extensions[sshcert.ExtensionAccessToken] = "the-access-token"
 	id.Write(t)
@@ -221,7 +266,7 @@ func TestPluginEnvironment(t *testing.T) {
 	for name, want := range map[string]string{
 		"HTTPS_PROXY": "http://proxy:3128", "OPKSSH_PLUGIN_U": "alice", "OPKSSH_PLUGIN_T": id.Certificate.Type(),
 		"OPKSSH_PLUGIN_EXTRA_ARGS": `["192.0.2.7 51820 192.0.2.1 22","$(id)"]`, "OPKSSH_PLUGIN_ISS": h.issuer.URL,
-		"OPKSSH_PLUGIN_CONFIG": base64.StdEncoding.EncodeToString([]byte(config)),
+		"OPKSSH_PLUGIN_CONFIG": base64.StdEncoding.EncodeToString(own),
 	} {
 		if environment[name] != want {
 			t.Errorf("%s: expected %q, got %q", name, want, environment[name])

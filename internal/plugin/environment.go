@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -15,7 +13,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"opkssh/internal/hostfiles"
 	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
 	"opkssh/pkg/sshcert"
@@ -26,7 +23,7 @@ const (
 	searchPath     = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
-// variables are what plugins get to know of one login, sorted. A value that no environment can hold is an error.
+// variables are what all plugins get to know of one login, sorted. A value that no environment can hold is an error.
 func (p *Plugins) variables(v *pktoken.Verified, r policy.Request) ([]string, error) {
 	login, err := p.login(v, r)
 	if err != nil {
@@ -42,8 +39,14 @@ func (p *Plugins) variables(v *pktoken.Verified, r policy.Request) ([]string, er
 	return variables, nil
 }
 
-// environment is all that a plugin gets to know: the host's own variables, and those of one login, sorted. Of the latter, what
-// is not called like one of them is left out.
+// environment is all that a plugin gets to know. Its own file stands last, so that nothing in login can be in its place.
+func (p *Programs) environment(plugin *policy.Plugin, login []string) []string {
+	own := variablePrefix + "CONFIG=" + base64.StdEncoding.EncodeToString(plugin.Data)
+	return environment(p.Config, append(slices.Clip(login), own))
+}
+
+// environment is the host's own variables, and those of one login, sorted; of two with one name the last. Of the latter, what is not
+// called like one of them is left out.
 func environment(config *policy.Config, login []string) []string {
 	variables := map[string]string{"PATH": searchPath}
 	if config != nil {
@@ -62,13 +65,9 @@ func environment(config *policy.Config, login []string) []string {
 	return environment
 }
 
-// login is what the variables say of one login, by their names without the prefix. All are there; some may be empty.
+// login is what the variables say of one login, by their names without the prefix. All are there but CONFIG; some may be empty.
 func (p *Plugins) login(v *pktoken.Verified, r policy.Request) (map[string]string, error) {
 	key, err := withoutAccessToken(p.SSHD.Key)
-	if err != nil {
-		return nil, err
-	}
-	config, err := p.configFile()
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +87,6 @@ func (p *Plugins) login(v *pktoken.Verified, r policy.Request) (map[string]strin
 		"EXP": seconds(v.ExpiresAt()), "NBF": seconds(notBefore), "IAT": seconds(v.IssuedAt()), "JTI": v.TokenID(),
 		"PAYLOAD": base64.StdEncoding.EncodeToString(v.Token().UnverifiedPayload()),
 		"PKT":     v.Token().Compact(), "IDT": idToken,
-		"CONFIG": base64.StdEncoding.EncodeToString(config),
 	}
 	for name, value := range map[string]any{
 		"AUD": audience, "GROUPS": groups(v), "USERINFO": userinfo, "UPK": v.UserJWK(), "EXTRA_ARGS": further,
@@ -173,16 +171,4 @@ func withoutAccessToken(key string) (string, error) {
 	}
 	delete(certificate.Extensions, sshcert.ExtensionAccessToken)
 	return base64.StdEncoding.EncodeToString(certificate.Marshal()), nil
-}
-
-// configFile is config.yml as it stands; none is empty.
-func (p *Plugins) configFile() ([]byte, error) {
-	if p.Config == nil || p.Config.File == "" {
-		return nil, nil
-	}
-	data, err := hostfiles.ReadSystem(p.Config.File)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return data, err
 }

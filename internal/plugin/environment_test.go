@@ -75,7 +75,7 @@ func TestEnvironment(t *testing.T) {
 	f := newFolder(t)
 	f.SSHD = SSHD{Key: base64.StdEncoding.EncodeToString(key.Marshal()), KeyType: key.Type(), Further: []string{"192.0.2.7 51820 192.0.2.1 22", `"$(id)"`}}
 	f.programs.Config = &policy.Config{EnvVars: map[string]string{
-		"HTTPS_PROXY": "http://proxy:3128", "EMPTY": "", "OPKSSH_PLUGIN_U": "root", "OPKSSH_PLUGIN_OURS": "x",
+		"HTTPS_PROXY": "http://proxy:3128", "EMPTY": "", "OPKSSH_PLUGIN_U": "root", "OPKSSH_PLUGIN_OURS": "x", "OPKSSH_PLUGIN_CONFIG": "x",
 	}}
 	got := printed(t, f, v)
 	idToken, _ := v.Token().IDToken()
@@ -91,7 +91,7 @@ func TestEnvironment(t *testing.T) {
 		"OPKSSH_PLUGIN_PAYLOAD": base64.StdEncoding.EncodeToString(v.Token().UnverifiedPayload()),
 		"OPKSSH_PLUGIN_UPK":     got["OPKSSH_PLUGIN_UPK"], // below
 		"OPKSSH_PLUGIN_PKT":     v.Token().Compact(), "OPKSSH_PLUGIN_IDT": idToken,
-		"OPKSSH_PLUGIN_USERINFO": "", "OPKSSH_PLUGIN_CONFIG": "",
+		"OPKSSH_PLUGIN_USERINFO": "", "OPKSSH_PLUGIN_CONFIG": base64.StdEncoding.EncodeToString(f.files[0].Data),
 	}
 	if !reflect.DeepEqual(got, want) {
 		for name := range want {
@@ -153,7 +153,6 @@ func TestValuesThatNoEnvironmentCanHold(t *testing.T) {
 		{"NUL in a claim", map[string]any{"email": "alice@example.com\x00"}, "alice"},
 		{"NUL in the subject", map[string]any{"sub": "\x00"}, "alice"},
 		{"NUL in the user", nil, "alice\x00"},
-		{"longer than Linux allows", nil, strings.Repeat("a", 1<<18)},
 	} {
 		f := newFolder(t)
 		v := person(t, test.claims)
@@ -165,10 +164,9 @@ func TestValuesThatNoEnvironmentCanHold(t *testing.T) {
 		f.add(t, "r1", "require", "echo allow")
 		decision, err := f.judge(t.Context(), v, r, byRule, nil, f.files, nil)
 		wantRefused(t, "r1", decision, err)
-		want := map[bool]string{true: "plugins cannot be run", false: "plugin failed"}[strings.HasPrefix(test.name, "NUL")]
 		for _, message := range f.messages(t) {
-			if message != want {
-				t.Errorf("%s: log: expected %q, got %q", test.name, want, message)
+			if message != "plugins cannot be run" {
+				t.Errorf("%s: log: got %q", test.name, message)
 			}
 		}
 		if f.log.Len() == 0 {

@@ -19,7 +19,7 @@ const Timeout = 5 * time.Second
 // Plugins are those of one host, for the logins of one key. The zero value, with a Log, has none.
 type Plugins struct {
 	Folder string         // such as /etc/opk/policy.d
-	Config *policy.Config // for its environment variables and its file; nil means none
+	Config *policy.Config // for its environment variables; nil means none
 	SSHD   SSHD
 	Log    *slog.Logger
 	Runner Runner // nil: this process runs them

@@ -344,7 +344,8 @@ func wantRefused(t *testing.T, plugin string, decision *policy.Decision, err err
 }
 
 // TestModes: a0 … say no and a1 … yes with mode allow, r0 … and r1 … with mode require; bad is a broken file, bad-x one that
-// says that its mode is x, and fault one that cannot be read.
+// says that its mode is x, and fault one that cannot be read. foreign would say yes, and has an unknown member; enforce has one that
+// other implementations know.
 func TestModes(t *testing.T) {
 	tests := []struct {
 		plugins string // in the order of their files
@@ -386,6 +387,14 @@ func TestModes(t *testing.T) {
 		{"bad-must a1", false, "plugin-required "},
 		{"bad-allow", true, "rule"},
 		{"bad-allow a1", false, "a1"},
+		{"foreign", true, "rule"},
+		{"foreign", false, "no-rule"},
+		{"foreign a1 r1", false, "a1"},
+		{"foreign r0", true, "plugin-required r0"},
+		{"enforce", false, "enforce"},
+		{"enforce r0", false, "plugin-required r0"},
+		{"empty", true, "rule"},
+		{"empty a1", false, "a1"},
 		{"fault", true, "plugin-required "},
 		{"fault a1", false, "plugin-required "},
 		{"fault", false, "no-rule"},
@@ -398,6 +407,12 @@ func TestModes(t *testing.T) {
 				switch {
 				case name == "fault":
 					f.faults = append(f.faults, &hostfiles.Fault{Path: "policy.d/fault.yml", Detail: "mode"})
+				case name == "foreign":
+					f.file(name+".yml", "name: p\ncommand: "+f.script(t, "echo allow")+"\ndescription: of another implementation\n")
+				case name == "enforce":
+					f.file(name+".yml", "name: enforce\ncommand: "+f.script(t, "echo allow")+"\nenforce_providers: true\n")
+				case name == "empty":
+					f.file(name+".yml", "# nothing\n")
 				case name == "bad":
 					f.file(name+".yml", "name: p\ncommand: true\n")
 				case strings.HasPrefix(name, "bad-"):

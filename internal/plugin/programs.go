@@ -14,7 +14,7 @@ import (
 
 // Runner runs plugins: [Programs], or what stands for it in a process that may start none.
 type Runner interface {
-	// Run starts all plugins at once, with the variables of one login (OPKSSH_PLUGIN_…), and gives how they ended, in their order,
+	// Run starts all plugins at once, with the variables of one login (OPKSSH_PLUGIN_…) and their own file, and gives how they ended, in their order,
 	// up to the first whose answer is wanted. An outcome that is missing is a no.
 	Run(ctx context.Context, plugins []*policy.Plugin, login []string, wanted bool) []Outcome
 }
@@ -43,11 +43,10 @@ func (p *Programs) Run(ctx context.Context, plugins []*policy.Plugin, login []st
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	environment := environment(p.Config, login)
 	ends := make([]chan Outcome, len(plugins))
 	for i, plugin := range plugins {
 		ends[i] = make(chan Outcome, 1)
-		running.Go(func() { ends[i] <- p.outcome(ctx, plugin, environment) })
+		running.Go(func() { ends[i] <- p.outcome(ctx, plugin, p.environment(plugin, login)) })
 	}
 	outcomes := make([]Outcome, 0, len(plugins))
 	for i := range plugins {

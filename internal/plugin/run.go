@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"opkssh/internal/hostfiles"
@@ -59,6 +60,9 @@ func (p *Programs) run(ctx context.Context, plugin *policy.Plugin, environment [
 		Path: program, Args: plugin.Command, Env: environment, Dir: "/", // Stdin is /dev/null
 		Stdout: stdout, Stderr: r.stderr, WaitDelay: lingering,
 	}
+	if err := checkLengths(cmd); err != nil {
+		return r, err
+	}
 	err = runGroup(ctx, cmd)
 	if cmd.ProcessState != nil {
 		r.status = cmd.ProcessState.ExitCode()
@@ -74,6 +78,8 @@ func (p *Programs) run(ctx context.Context, plugin *policy.Plugin, environment [
 		// It has exited 0; what it has started is not asked, and not waited for.
 	case errors.As(err, &exit) && r.status == 1 && !said:
 		return r, nil
+	case errors.Is(err, syscall.E2BIG):
+		return r, tooLong(cmd)
 	case err != nil:
 		return r, err
 	}

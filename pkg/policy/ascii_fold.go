@@ -1,5 +1,7 @@
 package policy
 
+import "strings"
+
 // equalFoldASCII is case-insensitive for A to Z alone: Unicode folding would take U+212A for k and U+017F for s.
 func equalFoldASCII(a, b string) bool {
 	if len(a) != len(b) {
@@ -15,6 +17,11 @@ func equalFoldASCII(a, b string) bool {
 
 func hasPrefixFoldASCII(s, prefix string) bool {
 	return len(s) >= len(prefix) && equalFoldASCII(s[:len(prefix)], prefix)
+}
+
+// containsFoldASCII expects part in lower case.
+func containsFoldASCII(s, part string) bool {
+	return strings.Contains(strings.Map(foldASCII, s), part)
 }
 
 func lowerASCII(c byte) byte {

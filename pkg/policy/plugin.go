@@ -1,8 +1,11 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"path"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -12,6 +15,8 @@ const (
 	pluginName    = "name"
 	pluginCommand = "command"
 	pluginMode    = "mode"
+	// Hosts have it from other implementations, where false let tokens of unknown providers reach a plugin. Here none ever do.
+	pluginEnforceProviders = "enforce_providers"
 
 	modeAllow   = "allow"
 	modeRequire = "require"
@@ -23,7 +28,8 @@ type Plugin struct {
 	Command []string // its words, with nothing expanded; the first is the absolute path of the program
 	Require bool     // its consent is needed for every login; otherwise it may allow what no rule does
 	File    string
-	Line    int // of the command, from 1
+	Line    int    // of the command, from 1
+	Data    []byte // what the file holds
 }
 
 // ParsePlugin reads a file of policy.d. It is as strict as [ParseConfig], and every error is a [*ConfigError]. file is for
@@ -34,10 +40,10 @@ func ParsePlugin(file string, data []byte) (*Plugin, error) {
 		return nil, err
 	}
 	if root == nil {
-		return nil, &ConfigError{File: file, Detail: "expected name and command, got an empty file"}
+		return nil, &ConfigError{File: file, Detail: "expected name and command, got none"}
 	}
 	r := yamlReader{file}
-	p := &Plugin{File: file}
+	p := &Plugin{File: file, Data: data}
 	err = r.mapping(root, map[string]func(*yaml.Node) error{
 		pluginName: r.text(&p.Name, checkNotWildcard),
 		pluginCommand: func(n *yaml.Node) error {
@@ -51,6 +57,7 @@ func ParsePlugin(file string, data []byte) (*Plugin, error) {
 			p.Require = mode == modeRequire
 			return nil
 		}),
+		pluginEnforceProviders: r.boolean(new(bool)),
 	})
 	_, mode := find(root, pluginMode)
 	switch {
@@ -67,28 +74,61 @@ func ParsePlugin(file string, data []byte) (*Plugin, error) {
 	return p, nil
 }
 
-// MayRequirePlugin is false where a file that [ParsePlugin] refuses is surely no plugin of mode require: it is a mapping, and says
-// `mode: allow`, or has no mode and no member that could be one with a typing error in it.
+// MayRequirePlugin is false where a file that [ParsePlugin] refuses is surely no plugin of mode require: it holds nothing but comments,
+// or it is a mapping whose mode is allow or missing, and nothing else in it could be that mode with a typing error in it.
+//
+// A plugin that worked had the member mode with the value require. A slip spoils one of them, and the other one still tells.
 func MayRequirePlugin(data []byte) bool {
 	root, err := parseYAML("", data)
-	if err != nil || root == nil || root.Kind != yaml.MappingNode || !plain(root) {
+	switch {
+	case err != nil:
+		return true
+	case root == nil:
+		return !commentsOnly(data)
+	case root.Kind != yaml.MappingNode || !plain(root):
 		return true
 	}
-	saysAllow, saysOther := false, false
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		key, value := root.Content[i], root.Content[i+1]
-		switch {
-		case key.Kind != yaml.ScalarNode || !plain(key):
+		if memberMayRequire(root.Content[i], root.Content[i+1]) {
 			return true
-		case key.Value == pluginMode && value.Kind == yaml.ScalarNode && plain(value) && value.Value == modeAllow:
-			saysAllow = true
-		case key.Value == pluginMode:
-			return true
-		case key.Value != pluginName && key.Value != pluginCommand:
-			saysOther = true
 		}
 	}
-	return saysOther && !saysAllow
+	return false
+}
+
+func memberMayRequire(key, value *yaml.Node) bool {
+	scalar := value.Kind == yaml.ScalarNode
+	switch {
+	case key.Kind != yaml.ScalarNode || !plain(key) || key.Tag == mergeTag:
+		return true
+	case key.Value == pluginMode:
+		return !scalar || !plain(value) || value.Value != modeAllow
+	case scalar && (key.Value == pluginName || key.Value == pluginCommand):
+		// They may have the word, but no line that was meant to be the next member.
+		return containsFoldASCII(value.Value, pluginMode+":")
+	}
+	// It contains the name where the colon was not read as one: {mode:x}. A value of several words is a description.
+	prose := scalar && len(strings.Fields(value.Value)) > 1
+	return nearestName(key.Value, pluginMode) != "" || containsFoldASCII(key.Value, pluginMode) || saysRequire(key) || !prose && saysRequire(value)
+}
+
+// mergeTag is what the parser gives to the key <<, which takes over members from elsewhere.
+const mergeTag = "!!merge"
+
+// saysRequire looks for the word, and its other forms, in all keys and values. What an alias stands for is elsewhere in the file.
+func saysRequire(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && containsFoldASCII(n.Value, "requir") || slices.ContainsFunc(n.Content, saysRequire)
+}
+
+// commentsOnly is also true of an empty file, but not of one that says null.
+func commentsOnly(data []byte) bool {
+	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\uFEFF"))) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && string(line) != "---" {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Plugin) setCommand(command string) error {
