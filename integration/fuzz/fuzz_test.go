@@ -125,7 +125,8 @@ func TestFuzz(t *testing.T) {
 		}
 	}
 	after, err := readTotals("page.md")
-	if err != nil || len(after.sums) != 3 || after.sums["example.com/p FuzzA"].executions < first.sums["example.com/p FuzzA"].executions+80000 {
+	// FuzzB came to no execution.
+	if err != nil || len(after.sums) != 2 || after.sums["example.com/p FuzzA"].executions < first.sums["example.com/p FuzzA"].executions+80000 {
 		t.Errorf("expected the sums to grow, got %v, %v", after, err)
 	}
 	if text, err := os.ReadFile("page.md"); err != nil || string(text) != "# Fuzzing\n\n"+after.table()+"\n# Found\n" {

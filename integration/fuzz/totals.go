@@ -61,8 +61,11 @@ func (t *totals) of(name target) total {
 	return t.sums[name.String()]
 }
 
-// add writes the page anew, too, with all its other lines as they are.
+// add writes the page anew, too, with all its other lines as they are. What was over before the first execution adds nothing.
 func (t *totals) add(name target, r result) error {
+	if r.executions == 0 {
+		return nil
+	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	sum := t.sums[name.String()]
