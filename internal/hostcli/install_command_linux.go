@@ -51,8 +51,8 @@ It makes what is missing of
 
 If sshd asks another AuthorizedKeysCommand, nothing is done. If it asks another version of this program, or an older
 opkssh, that one goes on to decide, and install says what to do. sshd is told to read its configuration only when
-sshd -t accepts it. When a step fails, all are taken back. What was made is in ` + installer.ManifestPath + `,
-from which verifier uninstall takes it back. It can be run again at any time.
+sshd -t accepts it, and sshd -T says that the verifier is asked. When a step fails, all are taken back. What was made
+is in ` + installer.ManifestPath + `, from which verifier uninstall takes it back. It can be run again at any time.
 
 Exit status: 0 done, or nothing was to be done; 1 refused or failed, and the host is as it was; 2 wrong usage.`,
 		Example: `  verifier install --dry-run
@@ -76,7 +76,9 @@ func uninstallCommand() *cobra.Command {
 Files that were changed since are kept and named, such as rules in /etc/opk. If it is the file for sshd that was
 changed, nothing is done. With --purge those go, too, and so does all of /etc/opk.
 
-Logs are left alone. Sessions that are open go on.
+Nothing is done, either, while other lines make sshd ask the program that goes, or run a command as the user that goes.
+
+Logs stay; the one that config.yml names becomes root's. Sessions that are open go on.
 
 Exit status: 0 done, or nothing was to be done; 1 refused or failed, and the host is as it was; 2 wrong usage.`,
 		Example: `  verifier uninstall --dry-run
@@ -123,7 +125,7 @@ func runInstall(cmd *cobra.Command, options *installOptions, args []string, plan
 		signal.Notify(interrupts, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 		defer signal.Stop(interrupts)
 		if err := p.Apply(); err != nil {
-			return &exitError{text: err.Error(), hint: "the host is as it was before, but for what this says could not be taken back", code: exitRefused}
+			return takenBack(err)
 		}
 	}
 	return options.print(cmd.OutOrStdout(), cmd.ErrOrStderr(), p)
@@ -164,7 +166,17 @@ func (o *installOptions) print(stdout, stderr io.Writer, p *installer.Plan) erro
 	return nil
 }
 
-func installError(err error) error {
+// takenBack is the error of a step that failed.
+func takenBack(err error) error {
+	exit := installError(err)
+	if exit.hint != "" {
+		exit.hint += "; "
+	}
+	exit.hint += "the host is as it was before, but for what this says could not be taken back"
+	return exit
+}
+
+func installError(err error) *exitError {
 	exit := &exitError{text: err.Error(), code: exitRefused}
 	var refusal *installer.Refusal
 	if errors.As(err, &refusal) {

@@ -91,32 +91,53 @@ func (p *Plan) planAccount() (account, error) {
 	return a, nil
 }
 
+// accountFiles are the files with a line for the account, passwd or group first.
+func accountFiles(k kind) []string {
+	if k == madeGroup {
+		return []string{groupFile, gshadowFile}
+	}
+	return []string{passwdFile, shadowFile}
+}
+
+// accountStays says why a user or group is kept, or "": only one that is as it was made, or not there any more, goes.
+func (p *Plan) accountStays(e entry) (why string, err error) {
+	if e.Kind == madeGroup {
+		passwd, err := p.host.readFile(passwdFile)
+		if err != nil {
+			return "", err
+		}
+		user, made := p.before.find(madeUser, e.Path)
+		if line, found := findLine(passwd, e.Path); found && (!made || line != user.Value) {
+			return ", since the user is", nil
+		}
+	}
+	file := accountFiles(e.Kind)[0]
+	data, err := p.host.readFile(file)
+	if err != nil {
+		return "", err
+	}
+	if line, found := findLine(data, e.Path); found && line != e.Value {
+		return fmt.Sprintf(": its line in %s was changed since", file), nil
+	}
+	return "", nil
+}
+
 // planRemoveAccount plans to remove a user or group that is as it was made.
 func (p *Plan) planRemoveAccount(e entry) error {
-	files := []string{passwdFile, shadowFile}
-	if e.Kind == madeGroup {
-		files = []string{groupFile, gshadowFile}
+	why, err := p.accountStays(e)
+	if err != nil {
+		return err
 	}
+	if why != "" {
+		p.remark("%s %s: kept%s", e.Kind, e.Path, why)
+		return nil
+	}
+	files := accountFiles(e.Kind)
 	data, err := p.host.readFile(files[0])
 	if err != nil {
 		return err
 	}
-	if e.Kind == madeGroup {
-		passwd, err := p.host.readFile(passwdFile)
-		if err != nil {
-			return err
-		}
-		if _, found := findLine(passwd, e.Path); found && !p.removes(string(madeUser)+" "+e.Path) {
-			p.remark("group %s: kept, since the user is", e.Path)
-			return nil
-		}
-	}
-	line, found := findLine(data, e.Path)
-	if found && line != e.Value {
-		p.remark("%s %s: kept: its line in %s was changed since", e.Kind, e.Path, files[0])
-		return nil
-	}
-	if found {
+	if _, found := findLine(data, e.Path); found {
 		p.add("remove", string(e.Kind)+" "+e.Path, "it was made for the verifier", func() (func() error, error) {
 			return p.host.removeEntries(files, e.Path)
 		})
@@ -172,13 +193,9 @@ func (h *host) removeEntries(files []string, name string) (undo func() error, er
 	})
 }
 
-// withLine adds a line at the end, behind one that is whole.
+// withLine adds a line at the end, or before a last line that has no end: so it can be taken away again to the byte.
 func withLine(data []byte, line string) []byte {
-	data = slices.Clone(data)
-	if len(data) > 0 && data[len(data)-1] != '\n' {
-		data = append(data, '\n')
-	}
-	return append(data, line+"\n"...)
+	return slices.Insert(slices.Clone(data), bytes.LastIndexByte(data, '\n')+1, []byte(line+"\n")...)
 }
 
 // withoutLines leaves out the lines of a name.

@@ -16,16 +16,22 @@ import (
 
 // FuzzBlock: lines at the top of sshd_config can be put there, replaced and taken away, and nothing else changes.
 func FuzzBlock(f *testing.F) {
-	for _, seed := range []string{"", "Port 22\n", "Match all", blockBegin, blockEnd + blockBegin, "\r\n" + blockBegin + "x\n" + blockEnd + "Port 22\n", "\xff\x00"} {
+	for _, seed := range []string{"", "Port 22\n", "Match all", blockBegin, blockEnd + "\n" + blockBegin + "\r\n", "\r\n" + newBlock("x\n") + "Port 22\n", blockBegin + "\r\nx\r\n" + blockEnd + "\r\n", "\xff\x00"} {
 		f.Add([]byte(seed))
 	}
-	const block = blockBegin + "AuthorizedKeysCommand /usr/local/bin/verifier verify %u %k %t\n" + blockEnd
+	block := newBlock("AuthorizedKeysCommand /usr/local/bin/verifier verify %u %k %t\n")
 	f.Fuzz(func(t *testing.T, config []byte) {
 		before := withoutBlock(config)
 		if !isSubsequence(before, config) {
 			t.Fatalf("%q becomes %q", config, before)
 		}
 		with := append([]byte(block), before...)
+		if !bytes.Contains(config, []byte("\r")) {
+			saved := bytes.ReplaceAll(with, []byte("\n"), []byte("\r\n"))
+			if got := withoutCR(withoutBlock(saved)); !bytes.Equal(got, before) {
+				t.Fatalf("%q becomes %q", saved, got)
+			}
+		}
 		start, end, ok := findBlock(with)
 		if !ok || start != 0 || string(with[start:end]) != block {
 			t.Fatalf("%q: found %d to %d, %v", with, start, end, ok)
@@ -90,9 +96,7 @@ func FuzzAccountFile(f *testing.F) {
 		if got, found := findLine(with, name); !found || got != line {
 			t.Fatalf("%q: expected %q, got %q", with, line, got)
 		}
-		// A last line may have got its end.
-		back := withoutLines(with, name)
-		if !bytes.Equal(bytes.TrimSuffix(back, []byte("\n")), bytes.TrimSuffix(others, []byte("\n"))) {
+		if back := withoutLines(with, name); !bytes.Equal(back, others) {
 			t.Fatalf("%q becomes %q, and back %q", others, with, back)
 		}
 		for line := range strings.Lines(string(data)) {

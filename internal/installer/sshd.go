@@ -4,9 +4,7 @@ package installer
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -14,21 +12,19 @@ import (
 	"opkssh/pkg/policy"
 )
 
-const (
-	blockBegin = "# begin of what verifier install wrote\n"
-	blockEnd   = "# end of what verifier install wrote\n"
-)
-
 // planSSHD plans to make sshd ask the verifier: by a file in sshd_config.d, or, where sshd_config includes none, by lines at its top.
 func (p *Plan) planSSHD(program string, o Options) error {
-	main := p.host.firstOf(sshdConfig, "/usr/etc/ssh/sshd_config")
+	main := p.host.sshdConfig()
 	if main == "" {
 		return &Refusal{Path: sshdConfig, Detail: "expected the configuration of sshd, got no such file", Hint: "install the OpenSSH server first"}
 	}
 	text := p.sshdText(program)
 	asked, err := p.checkOthers(main, program, o)
-	if err != nil || asked {
+	if err != nil {
 		return err
+	}
+	if asked {
+		return p.confirmAskedNow()
 	}
 	reader := &sshdReader{host: p.host, planned: map[string]string{dropIn: text}}
 	if err := reader.read(main, false, 0); err != nil {
@@ -47,24 +43,35 @@ func (p *Plan) planSSHD(program string, o Options) error {
 			before = &s
 		}
 	}
-	steps := len(p.Steps)
+	steps, place := len(p.Steps), dropIn
 	switch {
 	case included && before != nil:
-		return &Refusal{
-			Path: before.place(), Detail: "stands before " + dropIn + ", and the first line of a keyword counts",
-			Hint: "take the line out, or move it behind the Include",
-		}
+		return standsBefore(*before, dropIn)
 	case included:
 		err = p.planFile(dropIn, text, owner{mode: 0o644}, "sshd asks the verifier about keys", false)
 	case main != sshdConfig:
 		return &Refusal{Path: main, Detail: "includes no " + dropInFolder, Hint: "copy it to " + sshdConfig}
 	default:
-		err = p.planBlock(blockBegin + text + blockEnd)
+		place = sshdConfig
+		err = p.planBlock(text)
 	}
-	if err != nil || len(p.Steps) == steps {
+	if err != nil {
 		return err
 	}
-	return p.planSSHDReload(steps, !o.NoReload)
+	if len(p.Steps) == steps {
+		if err := p.checkKept(main, place); err != nil {
+			return err
+		}
+		return p.confirmAskedNow()
+	}
+	return p.planSSHDReload(steps, !o.NoReload, "sshd asks the verifier now, or all is taken back", p.confirmAsked)
+}
+
+func standsBefore(s sshdSetting, file string) error {
+	return &Refusal{
+		Path: s.place(), Detail: "stands before " + file + ", and the first line of a keyword counts",
+		Hint: "take the line out, or move it behind the Include",
+	}
 }
 
 // sshdText is what sshd_config gets. With %C, which OpenSSH knows since 9.4, the log and plugins have the client's address; an older
@@ -88,16 +95,23 @@ func (p *Plan) checkOthers(main, program string, o Options) (asked bool, err err
 	if err := reader.read(main, false, 0); err != nil {
 		return false, err
 	}
+	var none *sshdSetting
 	for _, s := range reader.settings {
 		_, ours := p.before.find(madeFile, s.file)
-		if s.keyword != "authorizedkeyscommand" || isNone(s.value) || ours || p.inBlock(s) {
+		if s.keyword != keysCommand || ours || p.inBlock(s) {
 			continue
 		}
 		switch {
+		case isNone(s.value):
+			if none == nil && !s.match {
+				none = &s
+			}
 		case s.match && asksVerifier(s.value):
 			p.remarkOtherProgram(s, program, o)
 		case s.match:
 			p.remark("%s: in this Match block sshd asks %s, and not the verifier", s.place(), s.value)
+		case asksVerifier(s.value) && none != nil:
+			return false, standsBefore(*none, s.file)
 		case asksVerifier(s.value):
 			if !p.remarkOtherProgram(s, program, o) {
 				p.remark("%s: sshd asks the verifier already: left as it is", s.place())
@@ -158,99 +172,9 @@ func (p *Plan) otherProgram(path string, o Options) (string, error) {
 	return version.Other(), nil
 }
 
-// inBlock is whether a line of sshd_config stands between our marks.
-func (p *Plan) inBlock(s sshdSetting) bool {
-	if _, ours := p.before.find(madeBlock, s.file); !ours {
-		return false
-	}
-	data, err := p.host.readFile(s.file)
-	if err != nil {
-		return false
-	}
-	start, end, ok := findBlock(data)
-	if !ok {
-		return false
-	}
-	first := bytes.Count(data[:start], []byte("\n")) + 1
-	return s.line >= first && s.line < first+bytes.Count(data[start:end], []byte("\n"))
-}
-
-func findBlock(data []byte) (start, end int, ok bool) {
-	start = bytes.Index(data, []byte(blockBegin))
-	if start < 0 {
-		return 0, 0, false
-	}
-	length := bytes.Index(data[start:], []byte(blockEnd))
-	if length < 0 {
-		return 0, 0, false
-	}
-	return start, start + length + len(blockEnd), true
-}
-
-// withoutBlock leaves everything else as it is.
-func withoutBlock(data []byte) []byte {
-	start, end, ok := findBlock(data)
-	if !ok {
-		return data
-	}
-	return append(bytes.Clone(data[:start]), data[end:]...)
-}
-
-// planBlock plans lines at the top of sshd_config: behind a Match they would be that block's.
-func (p *Plan) planBlock(block string) error {
-	data, err := p.host.readFile(sshdConfig)
-	if err != nil {
-		return err
-	}
-	start, end, found := findBlock(data)
-	switch {
-	case found && string(data[start:end]) == block:
-		return nil
-	case found:
-		if e, ours := p.before.find(madeBlock, sshdConfig); !ours || e.Value != fingerprint(data[start:end]) {
-			p.remark("%s: kept: what verifier install wrote there was changed since", sshdConfig)
-			return nil
-		}
-	}
-	p.after.set(entry{Kind: madeBlock, Path: sshdConfig, Value: fingerprint([]byte(block))})
-	p.add("change", sshdConfig, "sshd asks the verifier about keys; the file includes no other", func() (func() error, error) {
-		return p.host.editFile(sshdConfig, func(old []byte) ([]byte, error) { return append([]byte(block), withoutBlock(old)...), nil })
-	})
-	return nil
-}
-
-// planRemoveBlock plans to take our lines out of sshd_config.
-func (p *Plan) planRemoveBlock(e entry, purge bool) error {
-	data, err := p.host.readFile(e.Path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	start, end, found := findBlock(data)
-	if !found {
-		if bytes.Contains(data, []byte(blockBegin)) {
-			return &Refusal{Path: e.Path, Detail: "the lines of verifier install have no end", Hint: "take them out by hand, then run this again"}
-		}
-		return nil
-	}
-	if fingerprint(data[start:end]) != e.Value && !purge {
-		return changedSSHD(e.Path)
-	}
-	p.add("change", e.Path, "sshd does not ask the verifier any more", func() (func() error, error) {
-		return p.host.editFile(e.Path, func(old []byte) ([]byte, error) { return withoutBlock(old), nil })
-	})
-	return nil
-}
-
-func changedSSHD(path string) error {
-	return &Refusal{
-		Path: path, Detail: "what verifier install wrote was changed since, and sshd would go on to ask a verifier that is gone",
-		Hint: "put it back as it was, or add --purge",
-	}
-}
-
 // planSSHDReload plans that sshd reads its configuration, which the steps from first on have changed. sshd is asked first, now and
-// then, whether it would start: one that does not would lock everybody out.
-func (p *Plan) planSSHDReload(first int, reload bool) error {
+// then, whether it would start: one that does not would lock everybody out. Then confirm looks at what sshd makes of it.
+func (p *Plan) planSSHDReload(first int, reload bool, reason string, confirm func(sshd string) error) error {
 	if p.host.image() {
 		return nil
 	}
@@ -271,6 +195,7 @@ func (p *Plan) planSSHDReload(first int, reload bool) error {
 		_, err := runProgram(sshd, "-t")
 		return nil, err
 	})
+	p.add("run", sshd+" -T", reason, func() (func() error, error) { return nil, confirm(sshd) })
 	if !reload {
 		p.remark("sshd was not told to read its configuration: --no-reload")
 		return nil

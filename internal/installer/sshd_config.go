@@ -4,10 +4,7 @@ package installer
 
 import (
 	"fmt"
-	"os"
 	"path"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"opkssh/pkg/policy"
@@ -20,7 +17,14 @@ const (
 	dropIn       = dropInFolder + "/10-opkssh.conf"
 
 	maxIncludes = 16 // as in sshd
+
+	// Keywords in lower case, as sshd -T prints them.
+	keysCommand     = "authorizedkeyscommand"
+	keysCommandUser = "authorizedkeyscommanduser"
 )
+
+// sshdConfig is the file that sshd reads first, or "".
+func (h *host) sshdConfig() string { return h.firstOf(sshdConfig, "/usr/etc/ssh/sshd_config") }
 
 // sshdSetting is a line of sshd_config that says which command sshd asks for keys, or as which user.
 type sshdSetting struct {
@@ -37,7 +41,7 @@ func (s sshdSetting) place() string { return fmt.Sprintf("%s:%d", s.file, s.line
 // before it.
 type sshdReader struct {
 	host *host
-	// planned is what files would hold.
+	// planned is what files would hold. One that would be gone holds nothing.
 	planned  map[string]string
 	settings []sshdSetting
 }
@@ -58,7 +62,7 @@ func (r *sshdReader) read(file string, match bool, depth int) error {
 		switch keyword {
 		case "match":
 			match = true
-		case "authorizedkeyscommand", "authorizedkeyscommanduser":
+		case keysCommand, keysCommandUser:
 			r.settings = append(r.settings, sshdSetting{file: file, line: number, keyword: keyword, value: value, match: match})
 		case "include":
 			if depth == maxIncludes {
@@ -82,47 +86,6 @@ func (r *sshdReader) read(file string, match bool, depth int) error {
 		}
 	}
 	return nil
-}
-
-// glob gives the files that an Include names, those that are planned among them.
-func (r *sshdReader) glob(pattern string) ([]string, error) {
-	if !filepath.IsAbs(pattern) {
-		pattern = path.Join(sshFolder, pattern)
-	}
-	// A wildcard in a folder's name is followed as it stands, without links that leave an image.
-	folder, err := r.host.follow(path.Dir(pattern))
-	if err != nil {
-		return nil, err
-	}
-	found, err := filepath.Glob(path.Join(folder, path.Base(pattern)))
-	if err != nil {
-		return nil, &Refusal{Path: pattern, Detail: err.Error()}
-	}
-	var files []string
-	for _, name := range found {
-		file := path.Join(path.Dir(pattern), path.Base(name))
-		if strings.ContainsAny(path.Dir(pattern), "*?[") {
-			relative, err := filepath.Rel(r.host.root, name)
-			if err != nil {
-				return nil, err
-			}
-			file = path.Join("/", relative)
-		}
-		if target, err := r.host.follow(file); err != nil {
-			return nil, err
-		} else if info, err := os.Stat(target); err != nil || info.IsDir() {
-			// sshd leaves out what it cannot open.
-			continue
-		}
-		files = append(files, file)
-	}
-	for name := range r.planned {
-		if ok, err := path.Match(pattern, name); err == nil && ok && !slices.Contains(files, name) {
-			files = append(files, name)
-		}
-	}
-	slices.Sort(files)
-	return files, nil
 }
 
 // splitSetting splits a line of sshd_config into keyword and value.

@@ -7,12 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
-
-	"opkssh/policies"
 )
 
 // PlanUninstall says how to take back what installations have made. What was changed since is kept and named, unless o.Purge
@@ -33,7 +30,14 @@ func (p *Plan) planUninstall(o Options) error {
 	made := slices.Clone(p.before.Made)
 	slices.Reverse(made)
 	slices.SortStableFunc(made, func(a, b entry) int { return rank(a) - rank(b) })
+	disowned := false
 	for _, e := range made {
+		if e.isAccount() && !disowned {
+			disowned = true
+			if err := p.planDisown(o.Purge); err != nil {
+				return err
+			}
+		}
 		p.after.remove(e)
 		if err := p.planRemove(e, o); err != nil {
 			return err
@@ -42,7 +46,7 @@ func (p *Plan) planUninstall(o Options) error {
 	if o.Purge {
 		p.planRemoveTree(configFolder, "all rules go: --purge")
 	}
-	return nil
+	return p.checkForgotten()
 }
 
 // rank puts first what lets people in, and last what cannot be made anew if something fails.
@@ -57,6 +61,8 @@ func rank(e entry) int {
 }
 
 func (e entry) isSSHD() bool { return e.Kind == madeBlock || e.Kind == madeFile && e.Path == dropIn }
+
+func (e entry) isAccount() bool { return e.Kind == madeUser || e.Kind == madeGroup }
 
 func (p *Plan) planRemove(e entry, o Options) error {
 	first := len(p.Steps)
@@ -80,11 +86,6 @@ func (p *Plan) planRemove(e entry, o Options) error {
 		p.planRemoveTree(e.Path, "only copies of the providers' keys are in it")
 		return nil
 	case madeUser, madeGroup:
-		if e.Kind == madeGroup && !o.Purge {
-			if err := p.planDisown(e); err != nil {
-				return err
-			}
-		}
 		return p.planRemoveAccount(e)
 	case madeModule:
 		p.planRemoveModule(e)
@@ -93,7 +94,7 @@ func (p *Plan) planRemove(e entry, o Options) error {
 		return &Refusal{Path: ManifestPath, Detail: "unknown kind " + string(e.Kind), Hint: "use a newer verifier"}
 	}
 	if e.isSSHD() && len(p.Steps) > first {
-		return p.planSSHDReload(first, !o.NoReload)
+		return p.planSSHDReload(first, !o.NoReload, "sshd asks nothing that goes, or all is taken back", p.confirmForgotten)
 	}
 	return nil
 }
@@ -197,60 +198,4 @@ func (p *Plan) planRemoveTree(name, reason string) {
 		return
 	}
 	p.add("remove", name, reason, func() (func() error, error) { return nil, os.RemoveAll(tree) })
-}
-
-// planDisown plans that files which stay in /etc/opk do not keep the number of a group that goes: the next group to get it could read
-// them.
-func (p *Plan) planDisown(e entry) error {
-	gid, err := column(e.Value, 2)
-	if err != nil {
-		return &Refusal{Path: ManifestPath, Detail: err.Error()}
-	}
-	tree, err := p.host.follow(configFolder)
-	if err != nil {
-		return err
-	}
-	var left []string
-	err = filepath.WalkDir(tree, func(name string, _ fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		relative, err := filepath.Rel(tree, name)
-		if err != nil {
-			return err
-		}
-		onHost := path.Join(configFolder, relative)
-		var st unix.Stat_t
-		if err := unix.Lstat(name, &st); err != nil {
-			return &fs.PathError{Op: "lstat", Path: name, Err: err}
-		}
-		if int(st.Gid) == gid && !p.removes(onHost) {
-			left = append(left, name)
-		}
-		return nil
-	})
-	if err != nil || len(left) == 0 {
-		return err
-	}
-	p.add("change", configFolder, "what stays there becomes the group root's, since "+policies.UserName+" goes", func() (func() error, error) {
-		var changed []string
-		undo := func() error {
-			var errs []error
-			for _, name := range changed {
-				errs = append(errs, os.Lchown(name, -1, gid))
-			}
-			return errors.Join(errs...)
-		}
-		for _, name := range left {
-			if err := os.Lchown(name, -1, 0); err != nil {
-				return nil, errors.Join(err, undo())
-			}
-			changed = append(changed, name)
-		}
-		return undo, nil
-	})
-	return nil
 }

@@ -1,0 +1,150 @@
+package installer_test
+
+import (
+	"strings"
+	"testing"
+
+	"opkssh/integration/installer"
+)
+
+const (
+	mainConfig = "etc/ssh/sshd_config"
+	ourLines   = "AuthorizedKeysCommand /usr/local/bin/verifier verify %u %k %t\nAuthorizedKeysCommandUser opksshuser\n"
+)
+
+// configure gives a system's sshd this configuration, until the test ends, and nothing else.
+func configure(t *testing.T, r *installer.Root, files map[string]string) {
+	t.Helper()
+	want(t, r.Run(t, "cp", "-a", "/etc/ssh", "/tmp/ssh"), 0)
+	t.Cleanup(func() { want(t, r.Run(t, "sh", "-c", "rm -r /etc/ssh && mv /tmp/ssh /etc/ssh"), 0) })
+	for name, text := range files {
+		r.Write(t, name, text, 0o644)
+	}
+	want(t, r.Run(t, "/usr/sbin/sshd", "-t"), 0)
+}
+
+// settings lists all of a system that an installation could leave something in.
+func settings(t *testing.T, r *installer.Root) string {
+	t.Helper()
+	got := r.Run(t, "sh", "-c", "find /etc /usr/local /var/lib /var/cache -printf '%p %m %U:%G %l\n' | sort && find /etc /usr/local -type f | sort | xargs sha256sum")
+	want(t, got, 0, " /etc/passwd\n")
+	return got.Stdout
+}
+
+func wantSettings(t *testing.T, r *installer.Root, before string) {
+	t.Helper()
+	after := settings(t, r)
+	for line := range strings.Lines(before) {
+		if !strings.Contains(after, line) {
+			t.Errorf("gone: %s", line)
+		}
+	}
+	for line := range strings.Lines(after) {
+		if !strings.Contains(before, line) {
+			t.Errorf("new: %s", line)
+		}
+	}
+}
+
+// wantAsked is about what sshd itself says that it asks.
+func wantAsked(t *testing.T, r *installer.Root, command string) {
+	t.Helper()
+	got := r.Run(t, "/usr/sbin/sshd", "-T")
+	want(t, got, 0)
+	for line := range strings.Lines(got.Stdout) {
+		if value, ok := strings.CutPrefix(line, "authorizedkeyscommand "); ok {
+			if !strings.HasPrefix(value, command) {
+				t.Errorf("expected sshd to ask %s, got %s", command, value)
+			}
+			return
+		}
+	}
+	t.Errorf("no AuthorizedKeysCommand in what sshd says: %+v", got)
+}
+
+// TestSSHDAsks: after an installation sshd asks the verifier, whatever its files are called, or the system is as it was and the failure
+// is told.
+func TestSSHDAsks(t *testing.T) {
+	t.Parallel()
+	r := system(t)
+	const other = "AuthorizedKeysCommand /usr/bin/true %u\nAuthorizedKeysCommandUser nobody\n"
+	for name, files := range map[string]map[string]string{
+		"hidden copy of ours": {mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\n", "etc/ssh/sshd_config.d/.10-opkssh.conf": ourLines},
+		"hidden other":        {mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\n", "etc/ssh/sshd_config.d/.old.conf": other},
+		"hidden folder":       {mainConfig: "Include /etc/ssh/*/*.conf\n", "etc/ssh/.old/10.conf": other},
+		"all but":             {mainConfig: "Include /etc/ssh/sshd_config.d/[!_]*.conf\n", "etc/ssh/sshd_config.d/_old.conf": other},
+		"circumflex":          {mainConfig: "Include /etc/ssh/sshd_config.d/[^_]*.conf\n", "etc/ssh/sshd_config.d/10.conf": other},
+		"class of characters": {mainConfig: "Include /etc/ssh/sshd_config.d/[[:digit:]]*.conf\n"},
+		"CRLF":                {mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\r\n"},
+		"CRLF, no Include":    {mainConfig: "UsePAM yes\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			configure(t, r, files)
+			before := settings(t, r)
+			want(t, r.Run(t, "/root/verifier", "install"), 0, "run /usr/sbin/sshd -T")
+			wantAsked(t, r, "/usr/local/bin/verifier verify ")
+			want(t, r.Run(t, "/root/verifier", "install"), 0, "nothing to do")
+			want(t, r.Run(t, "/root/verifier", "uninstall"), 0, "run /usr/sbin/sshd -T")
+			wantAsked(t, r, "none")
+			wantSettings(t, r, before)
+		})
+	}
+
+	// A backslash is a character like others in an Include of sshd's, and quotes what follows for its glob(3).
+	t.Run("misread", func(t *testing.T) {
+		configure(t, r, map[string]string{mainConfig: "Include /etc/ssh/sshd_config.d/\\*.conf\n"})
+		before := settings(t, r)
+		want(t, r.Run(t, "/root/verifier", "install"), 1,
+			"verifier: run /usr/sbin/sshd -T: /usr/sbin/sshd -T: sshd does not ask the verifier: expected verifier verify as AuthorizedKeysCommand, got none\n",
+			"hint: see which files sshd reads, by the Include lines of /etc/ssh/sshd_config, and which of them comes first; the host is as it was before")
+		wantSettings(t, r, before)
+	})
+	t.Run("misread, with our lines", func(t *testing.T) {
+		configure(t, r, map[string]string{mainConfig: "Include /etc/ssh/sshd_config.d/\\*.conf\n", "etc/ssh/sshd_config.d/50-keys.conf": ourLines})
+		before := settings(t, r)
+		want(t, r.Run(t, "/root/verifier", "install"), 1, "verifier: /usr/sbin/sshd -T: sshd does not ask the verifier: ")
+		wantSettings(t, r, before)
+	})
+}
+
+// TestSSHDAsksWhatStays: nothing goes that sshd would go on to ask, by lines that are read here or by sshd alone.
+func TestSSHDAsksWhatStays(t *testing.T) {
+	t.Parallel()
+	r := system(t)
+	for _, test := range []struct {
+		name, move string
+		files      map[string]string
+		texts      []string
+	}{
+		{
+			"moved", "cat /etc/ssh/sshd_config >>$drop_in && mv $drop_in /etc/ssh/sshd_config",
+			map[string]string{mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\n"},
+			[]string{"verifier: /etc/ssh/sshd_config:2: sshd would go on to ask /usr/local/bin/verifier, which goes; /etc/ssh/sshd_config:3: ", "hint: take out each such"},
+		},
+		{
+			"moved to where sshd alone finds it", "mv $drop_in /etc/ssh/more/1",
+			map[string]string{mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\nInclude /etc/ssh/more/[[:digit:]]\n", "etc/ssh/more/README": ""},
+			[]string{"verifier: /usr/sbin/sshd -T: sshd would go on to ask /usr/local/bin/verifier, which goes\n", "hint: see which files sshd reads"},
+		},
+		{
+			"copied to where sshd alone finds it", "cp $drop_in /etc/ssh/more/1",
+			map[string]string{mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\nInclude /etc/ssh/more/[[:digit:]]\n", "etc/ssh/more/README": ""},
+			[]string{"verifier: run /usr/sbin/sshd -T: /usr/sbin/sshd -T: sshd would go on to ask /usr/local/bin/verifier, which goes\n", "; the host is as it was before"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			configure(t, r, test.files)
+			want(t, r.Run(t, "/root/verifier", "install"), 0)
+			want(t, r.Run(t, "sh", "-c", "drop_in=/etc/ssh/sshd_config.d/10-opkssh.conf; "+test.move), 0)
+			before := settings(t, r)
+			want(t, r.Run(t, "/root/verifier", "uninstall"), 1, test.texts...)
+			wantSettings(t, r, before)
+			wantAsked(t, r, "/usr/local/bin/verifier verify ")
+			// As it says.
+			want(t, r.Run(t, "sed", "-i", "/^AuthorizedKeysCommand/d", "/etc/ssh/sshd_config"), 0)
+			want(t, r.Run(t, "rm", "-rf", "/etc/ssh/more"), 0)
+			want(t, r.Run(t, "/root/verifier", "uninstall"), 0, "remove user opksshuser")
+			wantAsked(t, r, "none")
+		})
+	}
+}

@@ -1,0 +1,171 @@
+//go:build linux
+
+package installer
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// checkKept refuses a host that is left as it is, and where sshd does not ask the verifier: place would have to make it ask.
+func (p *Plan) checkKept(main, place string) error {
+	reader := &sshdReader{host: p.host}
+	if err := reader.read(main, false, 0); err != nil {
+		return err
+	}
+	first := slices.IndexFunc(reader.settings, func(s sshdSetting) bool { return s.keyword == keysCommand && !s.match })
+	if first >= 0 && asksVerifier(reader.settings[first].value) {
+		return nil
+	}
+	refusal := &Refusal{
+		Path: place, Detail: "this is not what verifier install writes there, and sshd does not ask the verifier",
+		Hint: "move it away, then run this again",
+	}
+	if place == sshdConfig {
+		refusal.Hint = "take out the lines from " + blockBegin + " to " + blockEnd + ", then run this again"
+	}
+	return refusal
+}
+
+// confirmAskedNow is confirmAsked for a configuration that no step changes.
+func (p *Plan) confirmAskedNow() error {
+	sshd := program("sshd")
+	if p.host.image() || sshd == "" {
+		return nil
+	}
+	return p.confirmAsked(sshd)
+}
+
+// confirmAsked lets sshd have the last word: what it reads may be less, or other, than what is read here.
+func (p *Plan) confirmAsked(sshd string) error {
+	settings, err := effectiveSettings(sshd)
+	if err != nil {
+		p.remark("whether sshd asks the verifier could not be seen: %v", err)
+		return nil
+	}
+	if asksVerifier(settings[keysCommand]) {
+		return nil
+	}
+	return &Refusal{
+		Path: sshd + " -T", Detail: "sshd does not ask the verifier: expected verifier verify as AuthorizedKeysCommand, got " + settings[keysCommand],
+		Hint: "see which files sshd reads, by the Include lines of " + sshdConfig + ", and which of them comes first",
+	}
+}
+
+// confirmForgotten is confirmAsked for what goes.
+func (p *Plan) confirmForgotten(sshd string) error {
+	settings, err := effectiveSettings(sshd)
+	if err != nil {
+		p.remark("whether sshd still asks the verifier could not be seen: %v", err)
+		return nil
+	}
+	for _, keyword := range []string{keysCommand, keysCommandUser} {
+		if use := p.usesRemoved(sshdSetting{keyword: keyword, value: settings[keyword]}); use != "" {
+			return &Refusal{Path: sshd + " -T", Detail: use, Hint: "see which files sshd reads, by the Include lines of " + sshdConfig}
+		}
+	}
+	return nil
+}
+
+// confirmForgottenNow is confirmForgotten for a configuration that no step changes.
+func (p *Plan) confirmForgottenNow() error {
+	sshd := program("sshd")
+	changes := slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Path == dropIn || s.Path == sshdConfig })
+	if p.host.image() || sshd == "" || changes || len(p.Steps) == 0 {
+		return nil
+	}
+	return p.confirmForgotten(sshd)
+}
+
+// effectiveSettings asks sshd for the command and the user of logins that no Match block is about.
+func effectiveSettings(sshd string) (map[string]string, error) {
+	output, err := runProgram(sshd, "-T")
+	if err != nil {
+		return nil, fmt.Errorf("%s -T: %w", sshd, err)
+	}
+	settings := map[string]string{}
+	for line := range strings.Lines(output) {
+		if keyword, value := splitSetting(line); keyword == keysCommand || keyword == keysCommandUser {
+			settings[keyword] = value
+		}
+	}
+	if _, ok := settings[keysCommand]; !ok {
+		return nil, fmt.Errorf("%s -T: expected its settings, got none of AuthorizedKeysCommand", sshd)
+	}
+	return settings, nil
+}
+
+// checkForgotten refuses to remove what sshd would go on to use, by lines that are not ours: they may have been ours before somebody
+// moved them.
+func (p *Plan) checkForgotten() error {
+	main := p.host.sshdConfig()
+	if main == "" {
+		return nil
+	}
+	reader := &sshdReader{host: p.host, planned: map[string]string{}}
+	for _, e := range p.before.Made {
+		switch {
+		case !e.isSSHD():
+		case e.Kind == madeFile:
+			reader.planned[e.Path] = ""
+		default:
+			data, err := p.host.readFile(e.Path)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			reader.planned[e.Path] = string(withoutBlock(data))
+		}
+	}
+	if err := reader.read(main, false, 0); err != nil {
+		return err
+	}
+	var uses []string
+	for _, s := range reader.settings {
+		if use := p.usesRemoved(s); use != "" {
+			uses = append(uses, s.place()+": "+use)
+		}
+	}
+	if len(uses) == 0 {
+		return p.confirmForgottenNow()
+	}
+	place, rest, _ := strings.Cut(strings.Join(uses, "; "), ": ")
+	return &Refusal{
+		Path: place, Detail: rest,
+		Hint: "take out each such AuthorizedKeysCommand with its AuthorizedKeysCommandUser, see that sshd -t says nothing, then run this again",
+	}
+}
+
+// usesRemoved says what of the plan's removals a line of sshd_config uses, or "".
+func (p *Plan) usesRemoved(s sshdSetting) string {
+	value := strings.Trim(s.value, `"`)
+	switch s.keyword {
+	case keysCommand:
+		if words := strings.Fields(value); len(words) > 0 && p.removesProgram(words[0]) {
+			return "sshd would go on to ask " + words[0] + ", which goes"
+		}
+	case keysCommandUser:
+		if p.removes(string(madeUser) + " " + value) {
+			return "sshd would go on to run a command as " + value + ", who goes"
+		}
+	}
+	return ""
+}
+
+// removesProgram is whether a step of the plan removes what name leads to, or a folder with it.
+func (p *Plan) removesProgram(name string) bool {
+	target, err := p.host.follow(name)
+	return slices.ContainsFunc(p.Steps, func(s Step) bool {
+		if s.Action != "remove" || !path.IsAbs(s.Path) {
+			return false
+		}
+		if s.Path == path.Clean(name) {
+			return true
+		}
+		removed, pathErr := p.host.path(s.Path)
+		return err == nil && pathErr == nil && (target == removed || strings.HasPrefix(target, removed+"/"))
+	})
+}
