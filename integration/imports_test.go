@@ -29,6 +29,7 @@ var floors = map[string]int{
 	"internal/installer":      2,
 	"internal/keychain":       2,
 	"internal/filelock":       1,
+	"internal/commandgroup":   1,
 	"internal/printable":      1,
 	"internal/sandbox":        1,
 	"pkg/sshauth":             2,

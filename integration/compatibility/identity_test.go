@@ -102,7 +102,7 @@ func (r *release) hold(t *testing.T, id *identity, where place) {
 		}
 	}
 	if where == agent {
-		err = held.Add(id.key, id.cert, "", false, time.Now())
+		err = held.Add(id.key, id.cert, "", userkeys.Constraints{}, time.Now())
 	} else {
 		err = userkeys.At(r.path("root/.ssh/"+id.kind.file)).Write(id.key, id.cert)
 	}

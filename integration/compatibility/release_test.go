@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"opkssh/integration/endtoend"
+	"opkssh/integration/freeport"
 	"opkssh/integration/process"
 	"opkssh/integration/sshd"
 )
@@ -50,7 +51,7 @@ func mirror(t *testing.T) string {
 // bootstrap makes the release's folder, or takes the one of an earlier run from the folder that the variable RELEASES names.
 func bootstrap(t *testing.T, name string) *release {
 	t.Helper()
-	r := &release{name: name, port: process.FreePort(t)}
+	r := &release{name: name, port: freeport.Find(t)}
 	if kept := os.Getenv("RELEASES"); kept != "" {
 		r.tree = filepath.Join(kept, name)
 	} else {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"opkssh/integration/endtoend"
+	"opkssh/integration/freeport"
 	"opkssh/integration/loginform"
 	"opkssh/integration/process"
 	"opkssh/integration/provider"
@@ -39,7 +40,7 @@ func newTypist(t *testing.T, h *endtoend.Host, p *provider.Provider, lines ...st
 		"providers:", "  - alias: work", "    issuer: " + p.Issuer, "    client_id: " + p.ClientID, "    hosts: [127.0.0.1]",
 	}
 	if p.Kind.AnyLoopbackPort() {
-		lines = append(lines, fmt.Sprintf("redirect_uris: [\"http://localhost:%d/login-callback\"]", process.FreePort(t)))
+		lines = append(lines, fmt.Sprintf("redirect_uris: [\"http://localhost:%d/login-callback\"]", freeport.Find(t)))
 	}
 	for _, line := range lines {
 		config = append(config, "    "+line)

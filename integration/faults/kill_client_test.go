@@ -19,7 +19,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"opkssh/integration/endtoend"
-	"opkssh/integration/process"
+	"opkssh/integration/freeport"
 	"opkssh/pkg/pktoken/pktokentest"
 	"opkssh/pkg/sshcert"
 )
@@ -47,7 +47,7 @@ func newLaptop(t *testing.T) *laptop {
 providers:
 - {alias: work, issuer: %q, client_id: %q, scopes: openid email offline_access, refresh: true, redirect_uris: ["http://127.0.0.1:%d/back"]}
 - {alias: farm, issuer: %q, client_id: other, hosts: "*.example.com"}
-`, l.op.url, pktokentest.ClientID, process.FreePort(t), l.op.url), 0o600))
+`, l.op.url, pktokentest.ClientID, freeport.Find(t), l.op.url), 0o600))
 	return l
 }
 

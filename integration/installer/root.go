@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"opkssh/integration/freeport"
 	"opkssh/integration/process"
 	"opkssh/integration/sshd"
 )
@@ -47,7 +48,7 @@ func New(t testing.TB) *Root {
 // to be compared are in private mounts.
 func (r *Root) Boot(t testing.TB) {
 	t.Helper()
-	r.port = process.FreePort(t)
+	r.port = freeport.Find(t)
 	const script = `set -eu
 mount -t tmpfs -o mode=0755 tmpfs "$1/run"
 mount -t tmpfs -o mode=0755 tmpfs "$1/var/log"

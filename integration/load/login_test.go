@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"opkssh/integration/endtoend"
+	"opkssh/integration/freeport"
 	"opkssh/integration/loginform"
 	"opkssh/integration/process"
 	"opkssh/integration/provider"
@@ -145,7 +146,7 @@ func (d *desk) wantFiles(t *testing.T, want ...string) {
 }
 
 func onePort(t *testing.T) func(int) []int {
-	return func(int) []int { return []int{process.FreePort(t)} }
+	return func(int) []int { return []int{freeport.Find(t)} }
 }
 
 // TestLoginsAtOnce: ten logins of one person, with one account, end at once. All succeed, the key of one of them is what ssh
@@ -212,7 +213,7 @@ func TestAccountsAtOnce(t *testing.T) {
 func TestLoginsForThreePorts(t *testing.T) {
 	var ports []int
 	for range 3 {
-		ports = append(ports, process.FreePort(t))
+		ports = append(ports, freeport.Find(t))
 	}
 	d := newDesk(t, func(int) []int { return ports })
 	windows := d.open(t)

@@ -92,9 +92,3 @@ func TestChildDiesWithItsParent(t *testing.T) {
 	<-parent.Done()
 	waitDead(t, child)
 }
-
-func TestFreePort(t *testing.T) {
-	if port := process.FreePort(t); port < 10240 || port > 32767 {
-		t.Errorf("expected a port that the kernel does not give to others, got %d", port)
-	}
-}

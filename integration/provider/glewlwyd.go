@@ -25,6 +25,7 @@ import (
 	"sync"
 	"testing"
 
+	"opkssh/integration/freeport"
 	"opkssh/integration/process"
 )
 
@@ -73,7 +74,7 @@ func startGlewlwyd(t testing.TB, p *Provider, o options) {
 		t.Fatalf("sqlite3: %v\n%s(run integration/setup.sh first)", err, out)
 	}
 
-	port := process.FreePort(t)
+	port := freeport.Find(t)
 	config := filepath.Join(dir, "glewlwyd.conf")
 	external := strings.TrimSuffix(p.Issuer, "/api/oidc")
 	if err := os.WriteFile(config, fmt.Appendf(nil, glewlwydConfig, port, external, database), 0o600); err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"opkssh/integration/freeport"
 	"opkssh/integration/process"
 )
 
@@ -72,7 +73,7 @@ func Start(t testing.TB, c Config) *Server {
 	}
 	dir := t.TempDir()
 	s := &Server{
-		Port:      process.FreePort(t),
+		Port:      freeport.Find(t),
 		ConfigDir: filepath.Join(dir, "etc-opk"),
 		CacheDir:  filepath.Join(dir, "cache"),
 		LogDir:    filepath.Join(dir, "log"),

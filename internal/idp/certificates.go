@@ -33,45 +33,66 @@ func (n Network) CheckCertificates() error {
 	return err
 }
 
-// rootCertificates is nil for the system's own. A file that is named and cannot be used is an error: whoever named it needs it.
+// CheckCAFile is whether a file can be one of [Network.CAFile]: it can be read and has a certificate.
+func CheckCAFile(path string) error {
+	data, err := anybodysFiles{}.File(path)
+	if err != nil {
+		return err
+	}
+	return addCertificates(x509.NewCertPool(), path, data)
+}
+
+// certificateFile is one that a setting names. What is named and cannot be used is an error: whoever named it needs it.
+type certificateFile struct {
+	setting, path string
+	from          CertificateFiles
+}
+
+// rootCertificates is nil for the system's own.
 func (n Network) rootCertificates() (*x509.CertPool, error) {
-	if n.Getenv == nil {
+	var files []certificateFile
+	var folders []string
+	if n.CAFile != "" {
+		files = append(files, certificateFile{"ca_file", n.CAFile, anybodysFiles{}})
+	}
+	from := n.Certificates
+	if from == nil {
+		from = anybodysFiles{}
+	}
+	if n.Getenv != nil {
+		if file := n.Getenv("SSL_CERT_FILE"); file != "" {
+			files = append(files, certificateFile{"SSL_CERT_FILE", file, from})
+		}
+		// An empty one, as behind a colon at the end, is none.
+		folders = slices.DeleteFunc(filepath.SplitList(n.Getenv("SSL_CERT_DIR")), func(folder string) bool { return folder == "" })
+	}
+	if len(files) == 0 && len(folders) == 0 {
 		return n.Roots, nil
 	}
-	file, folders := n.Getenv("SSL_CERT_FILE"), n.Getenv("SSL_CERT_DIR")
-	if file == "" && folders == "" {
-		return n.Roots, nil
-	}
-	// An empty one, as behind a colon at the end, is none.
-	split := slices.DeleteFunc(filepath.SplitList(folders), func(folder string) bool { return folder == "" })
-	pool, err := n.withCertificates(file, split)
+	pool, err := n.withCertificates(files, folders, from)
 	if err != nil {
 		return nil, &Error{Reason: ReasonProxy, Err: err}
 	}
 	return pool, nil
 }
 
-// withCertificates adds to the roots what a file and folders hold.
-func (n Network) withCertificates(file string, folders []string) (*x509.CertPool, error) {
-	from := n.Certificates
-	if from == nil {
-		from = anybodysFiles{}
-	}
+// withCertificates adds to the roots what files and folders hold.
+func (n Network) withCertificates(files []certificateFile, folders []string, from CertificateFiles) (*x509.CertPool, error) {
 	// Before the system's: crypto/x509 reads the same names, if this process has them in its environment, and trusts any file.
-	var bundle []byte
-	var loose [][]byte
-	if file != "" {
+	named := make([][]byte, len(files))
+	for i, file := range files {
 		var err error
-		if bundle, err = from.File(file); err != nil {
-			return nil, fmt.Errorf("SSL_CERT_FILE: %w", err)
+		if named[i], err = file.from.File(file.path); err != nil {
+			return nil, fmt.Errorf("%s: %w", file.setting, err)
 		}
 	}
+	var loose [][]byte
 	for _, folder := range folders {
-		files, err := readFolder(from, folder)
+		data, err := readFolder(from, folder)
 		if err != nil {
 			return nil, fmt.Errorf("SSL_CERT_DIR: %w", err)
 		}
-		loose = append(loose, files...)
+		loose = append(loose, data...)
 	}
 	var pool *x509.CertPool
 	if n.Roots != nil {
@@ -82,13 +103,22 @@ func (n Network) withCertificates(file string, folders []string) (*x509.CertPool
 			return nil, err
 		}
 	}
-	if file != "" && !pool.AppendCertsFromPEM(bundle) {
-		return nil, fmt.Errorf("SSL_CERT_FILE: no certificate in %s", file)
+	for i, file := range files {
+		if err := addCertificates(pool, file.path, named[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", file.setting, err)
+		}
 	}
 	for _, data := range loose {
 		pool.AppendCertsFromPEM(data)
 	}
 	return pool, nil
+}
+
+func addCertificates(pool *x509.CertPool, path string, data []byte) error {
+	if !pool.AppendCertsFromPEM(data) {
+		return fmt.Errorf("no certificate in %s", path)
+	}
+	return nil
 }
 
 // readFolder reads the files in a folder. Such folders also hold subfolders, dangling links and notes: what cannot be read is left out.

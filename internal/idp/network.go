@@ -34,6 +34,8 @@ type Network struct {
 	Certificates CertificateFiles
 	// Roots are trusted instead of the system's root certificates.
 	Roots *x509.CertPool
+	// CAFile names a file with certificates, PEM, that are trusted beside the others: see [CheckCAFile]. "" is none.
+	CAFile string
 
 	// lookup is net.DefaultResolver's where it is nil.
 	lookup func(ctx context.Context, host string) ([]netip.Addr, error)

@@ -73,7 +73,7 @@ func readFile(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, maxFile))
 }
 
-// removeFiles removes an account's entry, and what a crash has left of a newer one.
+// removeFiles removes an entry, and what a crash has left of a newer one.
 func (s *Store) removeFiles(name string) error {
 	path := s.file(name)
 	return errors.Join(removeFile(path), removeFile(path+newSuffix))

@@ -16,28 +16,44 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"opkssh/internal/filelock"
 )
 
-// ErrNone says that nothing is kept for an account.
-var ErrNone = errors.New("no refresh token is kept for this account")
+// ErrNone says that nothing is kept for a key.
+var ErrNone = errors.New("no refresh token is kept for this key")
 
 // Account is whom a refresh token speaks for: a subject of an issuer, at one of its clients.
 type Account struct {
 	Issuer, ClientID, Subject string
 }
 
-// name is the same for every account's files and locks, and has no character that a file system or a keychain minds.
-func (a Account) name() string {
-	sum := sha256.Sum256([]byte(a.Issuer + "\x00" + a.ClientID + "\x00" + a.Subject))
-	return hex.EncodeToString(sum[:nameSize])
+// name begins the names of the account's entries. Older releases kept one entry for each account, under this name.
+func (a Account) name() string { return hash(a.Issuer + "\x00" + a.ClientID + "\x00" + a.Subject) }
+
+// Key is what a refresh token renews: the key of the login that gave it. Where a provider repeats the login's nonce, no refreshed ID token
+// fits another key.
+type Key struct {
+	Account
+	Fingerprint string // of the public key
 }
 
-// nameSize is the length of a name, in bytes before they are hex.
-const nameSize = 16
+// name is that of the key's entry and lock.
+func (k Key) name() string { return k.Account.name() + nameSeparator + hash(k.Fingerprint) }
 
-// Entry is what is kept of an account.
+const nameSeparator = "-"
+
+// hash has no character that a file system or a keychain minds.
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:hashSize])
+}
+
+// hashSize is the length of a hash, in bytes before they are hex.
+const hashSize = 16
+
+// Entry is what is kept for a key.
 type Entry struct {
 	RefreshToken string `json:"refresh_token"`
 	// ClientID is the client that has logged in, which an ID token for several need not say. Older releases kept none.
@@ -46,6 +62,10 @@ type Entry struct {
 	ClientSecret string `json:"client_secret,omitempty"`
 	// KeyFile is the private key that it renews, an absolute path.
 	KeyFile string `json:"key_file,omitempty"`
+	// ExpiresIn is how long the login's flags want certificates to last, and the other two how they want an agent to keep the key.
+	ExpiresIn     time.Duration `json:"expires_in,omitempty"`
+	AgentConfirm  bool          `json:"agent_confirm,omitempty"`
+	AgentLifetime time.Duration `json:"agent_lifetime,omitempty"`
 }
 
 // System is an operating system's keychain. Get gives [ErrNone] for what is not there, and Delete does too.
@@ -72,43 +92,91 @@ const (
 	InFile     Place = "file"
 )
 
-// Lock keeps other processes from an account's entry: a refresh token that rotates can be used once.
-func (s *Store) Lock(ctx context.Context, a Account) (unlock func(), err error) {
-	return s.lock(ctx, a.name())
+// Lock keeps other processes from a key's entry: a refresh token that rotates can be used once.
+func (s *Store) Lock(ctx context.Context, k Key) (unlock func(), err error) {
+	return s.lock(ctx, k.name())
 }
 
 func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error) {
 	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
 		return nil, err
 	}
-	unlock, _, err = filelock.Lock(ctx, s.lockFile(name), nil)
-	return unlock, err
+	file := s.lockFile(name)
+	_, noLock := os.Lstat(file)
+	release, _, err := filelock.Lock(ctx, file, nil)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		// One that stays says that there is something to delete, which may be in a keychain that is not here.
+		if s.System == nil && noLock != nil {
+			_ = os.Remove(file)
+		}
+		release()
+	}, nil
 }
 
-// Put keeps an entry in the place of an older one. The caller has the account's lock. A keychain that does not take it, because it
+// Put keeps an entry in the place of an older one. The caller has the key's lock. A keychain that does not take it, because it
 // is locked, or the entry too large for it, is why it goes to a file: trouble says so, and is nil without a keychain too.
-func (s *Store) Put(a Account, e Entry) (place Place, trouble, err error) {
+func (s *Store) Put(k Key, e Entry) (place Place, trouble, err error) {
 	data, err := json.Marshal(e) //nolint:gosec // a keychain is for secrets
 	if err != nil {
 		return "", nil, err
 	}
+	name := k.name()
 	if s.System != nil {
-		if trouble = s.System.Set(a.name(), string(data)); trouble == nil {
+		if trouble = s.System.Set(name, string(data)); trouble == nil {
 			// An older one in a file would not be the newest any more.
-			return InKeychain, nil, s.removeFiles(a.name())
+			return InKeychain, nil, s.removeFiles(name)
 		}
 	}
-	if err := s.writeFile(a.name(), data); err != nil {
+	if err := s.writeFile(name, data); err != nil {
 		return "", trouble, err
 	}
 	if s.System != nil {
-		_ = s.System.Delete(a.name()) // Get looks at the file first, so that an old one that stays does no harm
+		_ = s.System.Delete(name) // Get looks at the file first, so that an old one that stays does no harm
 	}
 	return InFile, trouble, nil
 }
 
-// Get finds an account's entry. The error is [ErrNone] if there is none.
-func (s *Store) Get(a Account) (Entry, error) { return s.get(a.name()) }
+// Get finds a key's entry. The error is [ErrNone] if there is none.
+func (s *Store) Get(k Key) (Entry, error) { return s.get(k.name()) }
+
+// Adopt makes the entry that an older release kept for the account the key's, if mine says that it is. The caller has the key's lock. The
+// error is [ErrNone] if there is none.
+func (s *Store) Adopt(ctx context.Context, k Key, mine func(Entry) bool) (Entry, error) {
+	older := k.Account.name()
+	if !s.isKnown(older) {
+		return Entry{}, ErrNone
+	}
+	unlock, err := s.lock(ctx, older)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer unlock()
+	e, err := s.get(older)
+	if err != nil {
+		return Entry{}, err
+	}
+	if !mine(e) {
+		return Entry{}, ErrNone
+	}
+	if _, _, err := s.Put(k, e); err != nil {
+		return Entry{}, err
+	}
+	if err := s.delete(older); err != nil {
+		return Entry{}, err
+	}
+	_ = os.Remove(s.lockFile(older))
+	return e, nil
+}
+
+// isKnown is whether there may be an entry: each in a keychain has left its lock behind.
+func (s *Store) isKnown(name string) bool {
+	_, noLock := os.Lstat(s.lockFile(name))
+	_, noFile := os.Lstat(s.file(name))
+	return noLock == nil || noFile == nil
+}
 
 func (s *Store) get(name string) (Entry, error) {
 	data, err := readFile(s.file(name))
@@ -128,30 +196,34 @@ func (s *Store) get(name string) (Entry, error) {
 	return e, nil
 }
 
-var errUnreadable = errors.New("what is kept for this account cannot be read: log in again")
+var errUnreadable = errors.New("what is kept for this key cannot be read: log in again")
 
-// Delete forgets an account's entry, wherever it is, and its lock. The error is [ErrNone] if there is none, and [ErrUsed] if used
-// vouches for it. An entry that used cannot be asked about stays. The caller has no lock of the account.
-func (s *Store) Delete(ctx context.Context, a Account, used func(e Entry) bool) error {
+// Delete forgets a key's entry, wherever it is, and its lock. The error is [ErrNone] if there is none, and [ErrUsed] if used
+// vouches for it. An entry that used cannot be asked about stays. The caller has no lock of the key.
+func (s *Store) Delete(ctx context.Context, k Key, used func(e Entry) bool) error {
 	if _, err := os.Lstat(s.Folder); s.System == nil && errors.Is(err, fs.ErrNotExist) {
 		return ErrNone
 	}
-	return s.deleteLocked(ctx, a.name(), func() error { return s.unused(a.name(), used) })
+	return s.deleteLocked(ctx, k.name(), func() error { return s.unused(k.name(), used) })
 }
 
-// DeleteUnused forgets the entries that used does not vouch for, and says how many. is tells whose entry it is, which it does not say by
-// itself. Nonsense is of no use; an entry that cannot be had, as in a keychain that is locked, stays. It goes on after an error.
-func (s *Store) DeleteUnused(ctx context.Context, used func(e Entry, is func(Account) bool) bool) (deleted int, err error) {
+// DeleteUnused forgets the entries of an account, nil for all, that used does not vouch for, and says how many. is tells whose entry it is,
+// which it does not say by itself; that of an older release is each key's of its account. Nonsense is of no use; an entry that cannot be
+// had, as in a keychain that is locked, stays. It goes on after an error.
+func (s *Store) DeleteUnused(ctx context.Context, of *Account, used func(e Entry, is func(Key) bool) bool) (deleted int, err error) {
 	names, err := s.names()
 	if err != nil {
 		return 0, err
 	}
 	var errs []error
 	for _, name := range names {
+		account, _, _ := strings.Cut(name, nameSeparator)
+		if of != nil && of.name() != account {
+			continue
+		}
+		is := func(k Key) bool { return name == k.name() || name == k.Account.name() }
 		unused := func() error {
-			return s.unused(name, func(e Entry) bool {
-				return used(e, func(a Account) bool { return a.name() == name })
-			})
+			return s.unused(name, func(e Entry) bool { return used(e, is) })
 		}
 		switch err := s.deleteLocked(ctx, name, unused); {
 		case err == nil:
@@ -175,7 +247,7 @@ func (s *Store) unused(name string, used func(Entry) bool) error {
 	return err
 }
 
-// names are those of entries, which each have a lock file, wherever they are.
+// names are those of entries in files, and of lock files, which tell of those in a keychain.
 func (s *Store) names() ([]string, error) {
 	files, err := os.ReadDir(s.Folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -190,11 +262,21 @@ func (s *Store) names() ([]string, error) {
 		if !isLock {
 			name, _ = strings.CutSuffix(file.Name(), fileSuffix)
 		}
-		if sum, err := hex.DecodeString(name); err == nil && len(sum) == nameSize && !slices.Contains(names, name) {
+		if isName(name) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	return names, nil
+}
+
+// isName is whether it is a key's name, or an account's.
+func isName(name string) bool {
+	for part := range strings.SplitSeq(name, nameSeparator) {
+		if sum, err := hex.DecodeString(part); err != nil || len(sum) != hashSize {
+			return false
+		}
+	}
+	return strings.Count(name, nameSeparator) <= 1
 }
 
 // ErrUsed is the error about an entry that is not forgotten, because it is in use.
@@ -202,19 +284,15 @@ var ErrUsed = errors.New("the entry is in use")
 
 // deleteLocked deletes nothing if unused says why not.
 func (s *Store) deleteLocked(ctx context.Context, name string, unused func() error) error {
-	_, noLock := os.Lstat(s.lockFile(name))
 	unlock, err := s.lock(ctx, name)
 	if err != nil {
 		return err
 	}
-	if err := unused(); err != nil {
-		unlock()
-		return err
-	}
-	err = s.delete(name)
-	// A lock that was there says that there is something to delete, which may be in a keychain that is not here.
-	if err == nil || errors.Is(err, ErrNone) && (s.System != nil || noLock != nil) {
-		_ = os.Remove(s.lockFile(name))
+	if err = unused(); err == nil {
+		err = s.delete(name)
+		if err == nil || errors.Is(err, ErrNone) && s.System != nil {
+			_ = os.Remove(s.lockFile(name))
+		}
 	}
 	unlock()
 	_ = os.Remove(s.Folder) // if it is empty

@@ -14,7 +14,22 @@ import (
 	"opkssh/internal/keychain"
 )
 
-var alice = keychain.Account{Issuer: "https://op.example.com", ClientID: "opkssh", Subject: "alice"}
+var alice = keychain.Key{
+	Account:     keychain.Account{Issuer: "https://op.example.com", ClientID: "opkssh", Subject: "alice"},
+	Fingerprint: "SHA256:first",
+}
+
+// another is somebody else's key, or another one of alice.
+func another(change func(*keychain.Key)) keychain.Key {
+	k := alice
+	change(&k)
+	return k
+}
+
+var (
+	bob         = another(func(k *keychain.Key) { k.Subject = "bob" })
+	alicesOther = another(func(k *keychain.Key) { k.Fingerprint = "SHA256:second" })
+)
 
 // memory is a keychain that holds what it is given, or refuses.
 type memory struct {
@@ -85,8 +100,10 @@ func TestKeepAndForget(t *testing.T) {
 			put(t, s, "first", keychain.Place(name))
 			put(t, s, "second", keychain.Place(name))
 			wantToken(t, s, "second")
-			for _, other := range []keychain.Account{
-				{alice.Issuer, alice.ClientID, "bob"}, {alice.Issuer, "other", "alice"}, {"https://op.example.org", "opkssh", "alice"},
+			for _, other := range []keychain.Key{
+				bob, alicesOther,
+				another(func(k *keychain.Key) { k.ClientID = "other" }),
+				another(func(k *keychain.Key) { k.Issuer = "https://op.example.org" }),
 			} {
 				if _, err := s.Get(other); !errors.Is(err, keychain.ErrNone) {
 					t.Errorf("%v: expected %v, got %v", other, keychain.ErrNone, err)
@@ -117,17 +134,16 @@ func TestDeleteUnused(t *testing.T) {
 			if system != nil {
 				s.System = system
 			}
-			used := func(e keychain.Entry, is func(keychain.Account) bool) bool { return is(alice) && e.KeyFile == "/alice" }
-			if n, err := s.DeleteUnused(t.Context(), used); n != 0 || err != nil {
+			used := func(e keychain.Entry, is func(keychain.Key) bool) bool { return is(alice) && e.KeyFile == "/alice" }
+			if n, err := s.DeleteUnused(t.Context(), nil, used); n != 0 || err != nil {
 				t.Fatalf("without entries: got %d, %v", n, err)
 			}
-			bob := keychain.Account{Issuer: alice.Issuer, ClientID: alice.ClientID, Subject: "bob"}
-			for a, file := range map[keychain.Account]string{alice: "/alice", bob: "/alice"} {
-				unlock, err := s.Lock(t.Context(), a)
+			for _, k := range []keychain.Key{alice, alicesOther, bob} {
+				unlock, err := s.Lock(t.Context(), k)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, _, err := s.Put(a, keychain.Entry{RefreshToken: a.Subject, KeyFile: file}); err != nil {
+				if _, _, err := s.Put(k, keychain.Entry{RefreshToken: k.Subject, KeyFile: "/alice"}); err != nil {
 					t.Fatal(err)
 				}
 				unlock()
@@ -137,18 +153,24 @@ func TestDeleteUnused(t *testing.T) {
 			}
 			if system != nil {
 				system.refuse = errors.New("locked")
-				if n, err := s.DeleteUnused(t.Context(), used); n != 0 || err == nil {
+				if n, err := s.DeleteUnused(t.Context(), nil, used); n != 0 || err == nil {
 					t.Fatalf("locked: got %d, %v", n, err)
 				}
 				system.refuse = nil
 			}
-			if n, err := s.DeleteUnused(t.Context(), used); n != 1 || err != nil {
-				t.Fatalf("expected one, got %d, %v", n, err)
+			for _, c := range []struct {
+				of      *keychain.Account
+				deleted int
+				gone    keychain.Key
+			}{{&alice.Account, 1, alicesOther}, {&alice.Account, 0, alicesOther}, {nil, 1, bob}} {
+				if n, err := s.DeleteUnused(t.Context(), c.of, used); n != c.deleted || err != nil {
+					t.Fatalf("of %v: expected %d, got %d, %v", c.of, c.deleted, n, err)
+				}
+				if _, err := s.Get(c.gone); !errors.Is(err, keychain.ErrNone) {
+					t.Errorf("%v: expected %v, got %v", c.gone, keychain.ErrNone, err)
+				}
 			}
 			wantToken(t, s, "alice")
-			if _, err := s.Get(bob); !errors.Is(err, keychain.ErrNone) {
-				t.Errorf("bob: expected %v, got %v", keychain.ErrNone, err)
-			}
 			if names := files(t, s.Folder); !slices.Contains(names, "notes") {
 				t.Errorf("somebody else's file is gone: %v", names)
 			}
@@ -195,20 +217,18 @@ func TestNoKeychainHere(t *testing.T) {
 	}
 	put(t, there, "hush", keychain.InKeychain)
 	unlock()
-	unused := func(keychain.Entry, func(keychain.Account) bool) bool { return false }
+	unused := func(keychain.Entry, func(keychain.Key) bool) bool { return false }
 	if err := here.Delete(t.Context(), alice, nobodys); !errors.Is(err, keychain.ErrNone) {
 		t.Errorf("expected %v, got %v", keychain.ErrNone, err)
 	}
-	if n, err := here.DeleteUnused(t.Context(), unused); n != 0 || err != nil {
+	if n, err := here.DeleteUnused(t.Context(), nil, unused); n != 0 || err != nil {
 		t.Errorf("without a keychain: expected none deleted, got %d, %v", n, err)
 	}
-	bob := alice
-	bob.Subject += "-2"
 	before := files(t, folder)
 	if err := here.Delete(t.Context(), bob, nobodys); !errors.Is(err, keychain.ErrNone) || !slices.Equal(files(t, folder), before) {
 		t.Errorf("of somebody without an entry: expected %v and the files %q, got %v and %q", keychain.ErrNone, before, err, files(t, folder))
 	}
-	if n, err := there.DeleteUnused(t.Context(), unused); n != 1 || err != nil || len(system.secrets) != 0 {
+	if n, err := there.DeleteUnused(t.Context(), nil, unused); n != 1 || err != nil || len(system.secrets) != 0 {
 		t.Errorf("with the keychain: expected one deleted, got %d, %v", n, err)
 	}
 }
@@ -236,7 +256,7 @@ func TestDeleteUnusedThatCannotBeRead(t *testing.T) {
 		if err := c.spoil(file); err != nil {
 			t.Fatal(err)
 		}
-		n, err := s.DeleteUnused(t.Context(), func(keychain.Entry, func(keychain.Account) bool) bool { return true })
+		n, err := s.DeleteUnused(t.Context(), nil, func(keychain.Entry, func(keychain.Key) bool) bool { return true })
 		if n != c.deleted || (err != nil) != c.fails || err != nil && strings.Contains(err.Error(), "hush") {
 			t.Errorf("%s: expected %d deleted, a failure %t, got %d, %v", name, c.deleted, c.fails, n, err)
 		}
@@ -322,7 +342,7 @@ func FuzzEntry(f *testing.F) {
 		}
 		got, err := s.Get(alice)
 		if token != "" && utf8.ValidString(token) && utf8.ValidString(secret) && (err != nil || got != entry) {
-			t.Errorf("expected %q, got %q, %v", entry, got, err)
+			t.Errorf("expected %+v, got %+v, %v", entry, got, err)
 		}
 		for name := range system.secrets {
 			system.secrets[name] = kept
@@ -332,7 +352,7 @@ func FuzzEntry(f *testing.F) {
 		case err == nil && got.RefreshToken == "":
 			t.Errorf("%q: an entry without a token", kept)
 		case err != nil && (got != keychain.Entry{} || len(kept) > 8 && strings.Contains(err.Error(), kept)):
-			t.Errorf("%q: got %q beside %v", kept, got, err)
+			t.Errorf("%q: got %+v beside %v", kept, got, err)
 		}
 	})
 }

@@ -22,6 +22,10 @@ type Config struct {
 	DefaultProvider string // an alias of Providers, or WebChooser
 	Providers       []Provider
 	Flow            FlowKind // for providers without one of their own; "" is [FlowAuto]
+	// AgentLifetime is how long an ssh-agent keeps keys, at most; 0 is until their certificates end.
+	AgentLifetime AgentLifetime
+	// SendAccessToken is what providers of the file have that say nothing of it.
+	SendAccessToken bool
 }
 
 // ConfigError says what in config.yml cannot be used. Line is 0 where no line is to blame; Member is the name of the member,
@@ -58,7 +62,12 @@ func DefaultConfig() []byte { return slices.Clone(defaultConfig) }
 // ParseConfig reads config.yml. Nothing in it is passed over: an unknown or doubled member and a value that cannot be used
 // are a [*ConfigError]. file is for the error alone. What is left out gets its default; without providers that is [Presets].
 func ParseConfig(file string, data []byte) (*Config, error) {
-	config, err := parseConfig(data)
+	return CheckConfig(file, data, func(string) error { return nil })
+}
+
+// CheckConfig is [ParseConfig] that has each ca_file, as it is written, looked at too.
+func CheckConfig(file string, data []byte, checkCAFile func(name string) error) (*Config, error) {
+	config, err := parseConfig(data, checkCAFile)
 	if err == nil {
 		return config, nil
 	}
@@ -86,16 +95,22 @@ func configErrors(err error) []*ConfigError {
 	return []*ConfigError{{Detail: err.Error()}}
 }
 
-func parseConfig(data []byte) (*Config, error) {
+func parseConfig(data []byte, checkCAFile func(string) error) (*Config, error) {
 	root, err := parseYAML(data)
 	if err != nil {
 		return nil, err
 	}
-	config := &Config{DefaultProvider: WebChooser, Providers: Presets()}
+	config := &Config{DefaultProvider: WebChooser}
 	if root == nil {
+		config.Providers = Presets()
 		return config, nil
 	}
 	var chosen *yaml.Node
+	// Before the providers, wherever it stands. What cannot be used is found below.
+	if send := valueOf(root, "send_access_token"); send != nil {
+		_ = boolMember(&config.SendAccessToken)(send)
+	}
+	reader := providerReader{sendAccessToken: config.SendAccessToken, checkCAFile: checkCAFile, taken: map[string]bool{}}
 	err = readMapping(root, "config.yml", []member{
 		{"default_provider", func(n *yaml.Node) (err error) {
 			chosen = n
@@ -103,13 +118,21 @@ func parseConfig(data []byte) (*Config, error) {
 			return err
 		}},
 		{"flow", flowMember(&config.Flow)},
+		{"agent_lifetime", parsedMember(config.AgentLifetime.Set)},
+		{"send_access_token", boolMember(&config.SendAccessToken)},
 		{"providers", func(n *yaml.Node) (err error) {
-			config.Providers, err = readProviders(n)
+			config.Providers, err = reader.readList(n)
 			return err
 		}},
 	})
 	if err != nil {
 		return nil, err
+	}
+	if config.Providers == nil {
+		config.Providers = Presets()
+		for i := range config.Providers {
+			config.Providers[i].SendAccessToken = config.SendAccessToken
+		}
 	}
 	if strings.EqualFold(config.DefaultProvider, WebChooser) {
 		config.DefaultProvider = WebChooser
@@ -122,15 +145,21 @@ func parseConfig(data []byte) (*Config, error) {
 	return config, nil
 }
 
-func readProviders(n *yaml.Node) ([]Provider, error) {
+// providerReader reads the list of providers.
+type providerReader struct {
+	sendAccessToken bool // of those that do not say it
+	checkCAFile     func(name string) error
+	taken           map[string]bool // aliases
+}
+
+func (r *providerReader) readList(n *yaml.Node) ([]Provider, error) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
 		return nil, errors.New("expected a list of providers, or the member left out for the presets")
 	}
 	var providers []Provider
 	var errs []error
-	taken := map[string]bool{}
 	for _, entry := range n.Content {
-		p, err := readProvider(resolve(entry), taken)
+		p, err := r.read(resolve(entry))
 		providers = append(providers, p)
 		if err != nil {
 			errs = append(errs, err)
@@ -142,8 +171,9 @@ func readProviders(n *yaml.Node) ([]Provider, error) {
 	return providers, errors.Join(errs...)
 }
 
-func readProvider(n *yaml.Node, taken map[string]bool) (Provider, error) {
+func (r *providerReader) read(n *yaml.Node) (Provider, error) {
 	p := defaultProvider()
+	p.SendAccessToken = r.sendAccessToken
 	text := func(field *string, checks ...func(string) error) func(*yaml.Node) error {
 		return func(n *yaml.Node) (err error) {
 			if *field, err = readString(n); err != nil {
@@ -161,7 +191,7 @@ func readProvider(n *yaml.Node, taken map[string]bool) (Provider, error) {
 		{"alias", func(n *yaml.Node) error {
 			names, err := readString(n)
 			if err == nil {
-				p.Aliases, err = parseAliases(names, taken)
+				p.Aliases, err = parseAliases(names, r.taken)
 			}
 			return err
 		}},
@@ -194,6 +224,12 @@ func readProvider(n *yaml.Node, taken map[string]bool) (Provider, error) {
 			return checkRemoteRedirectURI(uri)
 		})},
 		{"send_access_token", boolMember(&p.SendAccessToken)},
+		{"ca_file", text(&p.CAFile, func(name string) error {
+			if name == "" {
+				return nil
+			}
+			return r.checkCAFile(name)
+		})},
 		{"flow", flowMember(&p.Flow)},
 		{"key_binding", boolMember(&p.KeyBinding)},
 		{"hosts", hostsMember(&p.Hosts)},
@@ -327,6 +363,16 @@ func readMapping(n *yaml.Node, what string, members []member) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// valueOf is that of a mapping's member, or nil.
+func valueOf(n *yaml.Node, name string) *yaml.Node {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if resolve(n.Content[i]).Value == name {
+			return resolve(n.Content[i+1])
+		}
+	}
+	return nil
 }
 
 func unknownMember(name, what string, members []member) string {

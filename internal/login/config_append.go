@@ -40,13 +40,18 @@ type AppendError struct {
 // Error is one line, without the text.
 func (e *AppendError) Error() string { return e.File + ": " + e.Detail }
 
-// AppendProvider puts a provider of [NewProvider] at the end of the list in a config.yml. Every byte that was there stays. The
-// error is a [*ConfigError] where the file cannot be used or has one of the aliases, else an [*AppendError].
+// AppendProvider puts a provider of [NewProvider], which may have a CAFile too, at the end of the list in a config.yml. Every byte
+// that was there stays. The error is a [*ConfigError] where the file cannot be used or has one of the aliases, an [*Error] where the
+// provider cannot be used, else an [*AppendError].
 func AppendProvider(file string, data []byte, p Provider) ([]byte, error) {
 	before, err := ParseConfig(file, data)
 	if err != nil {
 		return nil, err
 	}
+	if err := p.check(); err != nil {
+		return nil, &Error{Code: CodeConfiguration, Detail: "provider", Err: err}
+	}
+	p.SendAccessToken = before.SendAccessToken // which the new entry leaves to the file
 	for _, alias := range p.Aliases {
 		if _, err := Find(before.Providers, alias); err == nil {
 			return nil, &ConfigError{File: file, Member: "alias", Detail: fmt.Sprintf("there is a provider with the alias %q", alias)}
@@ -151,12 +156,13 @@ func isSpaced(lines [][]byte, at int) bool {
 
 // providerText is an entry of the list.
 func providerText(p Provider, indent, newline string) string {
+	scopes := strings.Join(p.Scopes, " ")
+	if slices.Equal(p.Scopes, defaultProvider().Scopes) {
+		scopes = ""
+	}
 	members := []struct{ name, value string }{
 		{"alias", strings.Join(p.Aliases, " ")}, {"issuer", p.Issuer}, {"client_id", p.ClientID}, {"client_secret", p.ClientSecret},
-		{"scopes", strings.Join(p.Scopes, " ")},
-	}
-	if slices.Equal(p.Scopes, defaultProvider().Scopes) {
-		members = members[:4]
+		{"scopes", scopes}, {"ca_file", p.CAFile},
 	}
 	var b strings.Builder
 	lead := "- "

@@ -2,6 +2,7 @@ package login
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -116,9 +117,12 @@ func noClient(code Code, err error) *Error {
 
 // settingsHint is what to do where the settings of the network are why, or "".
 func settingsHint(err error) string {
+	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+		return "name a file with the certificate of the provider's own authority as ca_file of the provider in config.yml, or in SSL_CERT_FILE"
+	}
 	var asking *idp.Error
 	if errors.As(err, &asking) && asking.Reason == idp.ReasonProxy {
-		return "mend the variable that is named, or unset it"
+		return "mend the variable or member of config.yml that is named, or leave it out"
 	}
 	return ""
 }

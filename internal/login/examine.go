@@ -90,7 +90,7 @@ func examineKeys(ctx context.Context, p Provider, keys pktoken.KeySet) Finding {
 	if err != nil {
 		return Finding{"keys", VerdictBad, printable(err.Error(), maxErrorText)}
 	}
-	return Finding{"keys", VerdictGood, fmt.Sprintf("%d published", len(set.KeyIDs()))}
+	return Finding{"keys", VerdictGood, fmt.Sprintf("%d published", set.Usable())}
 }
 
 func examineClient(p Provider, m *idp.Metadata) Finding {

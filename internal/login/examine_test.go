@@ -104,6 +104,21 @@ func TestExamineWithoutKeys(t *testing.T) {
 	}
 }
 
+// Keys are counted whether they have names or not.
+func TestExamineCountsKeys(t *testing.T) {
+	op := newOpenIDProvider(t)
+	op.issuer.Kid = ""
+	findings, err := login.Examine(t.Context(), op.provider(), op, pktokentest.KeySet(t, op.issuer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		if f.Topic == "keys" && (f.Verdict != login.VerdictGood || f.Detail != "1 published") {
+			t.Errorf("got %+v", f)
+		}
+	}
+}
+
 func TestExamineNobody(t *testing.T) {
 	op := newOpenIDProvider(t)
 	_, err := login.Examine(t.Context(), op.provider(), noProvider{}, brokenKeys{})

@@ -100,6 +100,10 @@ func (f *Flow) login(ctx context.Context, client *pktoken.ClientInstance) (*Resu
 	if err := f.Provider.check(); err != nil {
 		return nil, &Error{Code: CodeConfiguration, Detail: "provider", Err: err}
 	}
+	// The documents may be held, so that nobody would read the certificate files before the person has logged in.
+	if _, err := f.tokenClient(); err != nil {
+		return nil, noClient(CodeConfiguration, err)
+	}
 	metadata, err := f.Discovery.Discover(ctx, f.Provider.Issuer)
 	if err != nil {
 		return nil, noDiscovery(err, "check the issuer and the network (a proxy is named by HTTPS_PROXY)")

@@ -205,15 +205,18 @@ func TestEndings(t *testing.T) {
 			op.idToken = func(_ string, c map[string]any) string { return other.IDToken(op.t, c) }
 		}, login.CodeIDToken, "", pktoken.ReasonSignature},
 		"an access token": {func(op *openIDProvider) {
-			op.idToken = func(_ string, c map[string]any) string {
-				payload := fmt.Appendf(nil, `{"iss":%q,"aud":%q,"nonce":%q,"sub":"a","iat":1,"exp":2}`, op.issuer.URL, c["aud"], c["nonce"])
-				header := op.issuer.Header()
-				header["typ"] = "at+jwt"
-				return op.issuer.Sign(op.t, header, payload)
-			}
+			op.claims = map[string]any{"nonce": nil}
+			op.idToken = func(jwt string, _ map[string]any) string { return op.withType(jwt, "at+jwt") }
+		}, login.CodeIDToken, "", pktoken.ReasonCommitment},
+		"a logout token": {func(op *openIDProvider) {
+			op.idToken = func(jwt string, _ map[string]any) string { return op.withType(jwt, "logout+jwt") }
 		}, login.CodeIDToken, "", pktoken.ReasonTokenType},
+		"larger than a PK token": {claims(map[string]any{"groups": strings.Repeat("g", 128<<10)}), login.CodeIDToken, "", pktoken.ReasonTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
+			hints := map[pktoken.Reason]string{
+				pktoken.ReasonNotYetValid: "clock", pktoken.ReasonTooLarge: "groups", pktoken.ReasonTokenType: "at+jwt",
+			}
 			op := newOpenIDProvider(t)
 			c.change(op)
 			b := newBrowser()
@@ -227,8 +230,8 @@ func TestEndings(t *testing.T) {
 			if errors.As(err, &reject); c.reason != "" && (reject == nil || reject.Reason != c.reason) {
 				t.Errorf("expected %s, got %v", c.reason, err)
 			}
-			if c.reason == pktoken.ReasonNotYetValid && e.Hint == "" {
-				t.Error("no hint about the clock")
+			if hint, found := hints[c.reason]; found && !strings.Contains(e.Hint, hint) {
+				t.Errorf("expected a hint with %q, got %q", hint, e.Hint)
 			}
 			page := <-b.page
 			if page.err != nil || page.status != http.StatusBadRequest {
@@ -248,6 +251,22 @@ func TestEndings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An ID token that calls itself an access token is accepted with the row that hosts need for it.
+func TestIDTokenOfAccessTokenType(t *testing.T) {
+	for typ, allowed := range map[string]bool{"JWT": false, "at+jwt": true, "AT+JWT": true} {
+		op := newOpenIDProvider(t)
+		op.idToken = func(jwt string, _ map[string]any) string { return op.withType(jwt, typ) }
+		result, err := op.flow(newBrowser()).Login(t.Context(), newClient(t))
+		if err != nil {
+			t.Errorf("%s: %v", typ, err)
+			continue
+		}
+		if row := result.Verified.Provider(); row.AllowAccessTokenType != allowed {
+			t.Errorf("%s: expected typ=at+jwt in the row %t, got %t", typ, allowed, row.AllowAccessTokenType)
+		}
 	}
 }
 

@@ -155,6 +155,7 @@ func jobError(err error) error {
 const gitlabSnippet = "id_tokens: {OPENPUBKEY_JWT: {aud: \"" + pktoken.GQAudiencePrefix + "NAME\"}}"
 
 var jobHints = map[pktoken.Reason]string{
+	pktoken.ReasonTooLarge:      TooLargeHint,
 	pktoken.ReasonNotYetValid:   "the issuer's clock is ahead of this computer's: set this computer's date and time",
 	pktoken.ReasonExpired:       "log in right after the token is made, and check this computer's clock",
 	pktoken.ReasonUnknownIssuer: "for an issuer of your own, get the token with --id-token-command or --id-token-file",

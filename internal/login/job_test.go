@@ -209,6 +209,7 @@ func TestJobRefuses(t *testing.T) {
 		{"from the future", op, map[string]any{"aud": "COMMITMENT", "iat": past + 7200}, pktoken.ReasonNotYetValid, "clock"},
 		{"another issuer", op, map[string]any{"aud": "COMMITMENT", "iss": "https://other.example.com"}, pktoken.ReasonUnknownIssuer, "--id-token"},
 		{"an elliptic key", elliptic, map[string]any{"aud": "COMMITMENT"}, pktoken.ReasonAlgorithm, "RS256"},
+		{"larger than a PK token", op, map[string]any{"aud": "COMMITMENT", "groups": strings.Repeat("g", 128<<10)}, pktoken.ReasonTooLarge, "groups"},
 		{"an unpublished key", unpublished, map[string]any{"aud": "COMMITMENT"}, pktoken.ReasonNoKey, "jwks_uri"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

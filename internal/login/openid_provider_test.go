@@ -8,15 +8,16 @@ import (
 	"encoding/json"
 	"io"
 	"log"
-	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
+	"opkssh/integration/freeport"
 	"opkssh/internal/idp"
 	"opkssh/internal/login"
 	"opkssh/pkg/pktoken"
@@ -158,6 +159,17 @@ func answerJSON(w http.ResponseWriter, status int, body any) {
 }
 
 // provider is the client's view of it, with ports that were free just now.
+// withType is the JWT with another typ, signed anew.
+func (p *openIDProvider) withType(jwt, typ string) string {
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(jwt, ".")[1])
+	if err != nil {
+		p.t.Error(err)
+	}
+	header := p.issuer.Header()
+	header["typ"] = typ
+	return p.issuer.Sign(p.t, header, payload)
+}
+
 func (p *openIDProvider) provider() login.Provider {
 	redirectURIs := []string{}
 	for range 3 {
@@ -193,23 +205,7 @@ func newClient(t *testing.T) *pktoken.ClientInstance {
 	return client
 }
 
-// freePort lies below the ports that the system gives out by itself, so that it stays free until the flow takes it.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 1000 {
-		port := strconv.Itoa(10240 + mathrand.IntN(32768-10240))
-		l, err := net.Listen("tcp", ":"+port)
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return port
-	}
-	t.Fatal("no free port")
-	return ""
-}
+func freePort(t *testing.T) string { return strconv.Itoa(freeport.Find(t)) }
 
 // shown is a page in the browser.
 type shown struct {

@@ -33,11 +33,16 @@ type Provider struct {
 	RemoteRedirectURI string
 	// SendAccessToken: hosts get the access token too, and may ask for userinfo with it.
 	SendAccessToken bool
+	// CAFile names a file with certificates, PEM, of authorities that are trusted for this provider beside the system's; "" is none.
+	// A configuration's is as it is written there.
+	CAFile string
 	// ExpiresIn is how long certificates from this provider last.
 	ExpiresIn Lifetime
 	// AddToAgent is what a login does with an ssh-agent, and AgentConfirm has that ask before each use of the key.
 	AddToAgent   AgentUse
 	AgentConfirm bool
+	// AgentLifetime is the most that an agent keeps its keys. No provider of a configuration has one: see [Config].
+	AgentLifetime AgentLifetime
 	// Flow is how to log in there; "" leaves it to the configuration.
 	Flow FlowKind
 	// KeyBinding asks for an ID token with the user's key in it (OpenID Connect Key Binding 1.0), for hosts whose row for the
@@ -94,8 +99,8 @@ func (p Provider) check() error {
 		return err
 	}
 	// config.yml can hold nothing else. The secret is not repeated.
-	if !utf8.ValidString(p.Issuer) || !utf8.ValidString(p.ClientSecret) {
-		return errors.New("issuer and client secret: expected UTF-8")
+	if !utf8.ValidString(p.Issuer) || !utf8.ValidString(p.ClientSecret) || !utf8.ValidString(p.CAFile) {
+		return errors.New("issuer, client secret and CA file: expected UTF-8")
 	}
 	if len(p.RedirectURIs) == 0 {
 		return errors.New("redirect URIs: expected at least one")

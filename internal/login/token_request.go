@@ -75,7 +75,7 @@ func tokenError(err error) *Error {
 		return e
 	}
 	if network := (*url.Error)(nil); errors.As(err, &network) {
-		return &Error{Code: CodeTokenEndpoint, Detail: "no answer from the token endpoint", Err: network.Err}
+		return &Error{Code: CodeTokenEndpoint, Detail: "no answer from the token endpoint", Hint: settingsHint(network.Err), Err: network.Err}
 	}
 	return &Error{Code: CodeTokenEndpoint, Detail: "the token endpoint's answer is not one of RFC 6749 §5.1"}
 }

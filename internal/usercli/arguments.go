@@ -10,7 +10,7 @@ import (
 func arguments(least, most int, expected string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return fmt.Errorf("expected %s, got %d arguments", expected, len(args))
+			return fmt.Errorf("expected %s, got %s", expected, count(len(args), "argument"))
 		}
 		return nil
 	}

@@ -27,8 +27,8 @@ func keepRenewing(ctx context.Context, t *terminal, pair userkeys.Pair, provider
 	t.note("renewing the key until Ctrl-C")
 	share := chance()
 	due, failures := tokenDue(first, share), 0
-	account := accountOf(first)
-	r := renewal{pair: pair, provider: &provider, account: &account, due: func(id userkeys.Identity) bool {
+	key := keyOf(first)
+	r := renewal{pair: pair, provider: &provider, agentLifetime: provider.AgentLifetime, key: &key, due: func(id userkeys.Identity) bool {
 		due = tokenDue(id, share) // another process may have renewed it
 		return !wallClock().Before(due)
 	}}
@@ -70,6 +70,9 @@ func tokenDue(id userkeys.Identity, share float64) time.Time {
 		return time.Time{}
 	}
 	issued, expires := login.TokenLife(token)
+	if !id.ValidBefore.IsZero() && id.ValidBefore.Before(expires) {
+		expires = id.ValidBefore // the login asked for a shorter life
+	}
 	return dueAt(issued, expires, share)
 }
 

@@ -25,6 +25,7 @@ func chooseProvider(ctx context.Context, t *terminal, alias string, o *loginOpti
 	if provider.Flow == "" {
 		provider.Flow = config.Flow
 	}
+	provider.AgentLifetime = config.AgentLifetime
 	return provider, err
 }
 

@@ -20,7 +20,7 @@ func logIn(
 	if provider.Source == nil {
 		return personFlow(ctx, t, provider, o, key).Login(ctx, client)
 	}
-	job := &login.Job{Issuer: provider.Issuer, Source: provider.Source, Keys: providerCache(t)}
+	job := &login.Job{Issuer: provider.Issuer, Source: provider.Source, Keys: providerCache(t, provider)}
 	result, err := job.Login(ctx, client)
 	if err == nil {
 		t.detail("hosts need a row for the issuer with commitment=%s%s", result.Verified.Provider().Commitment,

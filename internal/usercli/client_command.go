@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/commandgroup"
 	"opkssh/internal/idp"
 	"opkssh/internal/login"
 )
@@ -25,24 +26,11 @@ type listedClient struct {
 }
 
 func clientCommand(t *terminal) *cobra.Command {
-	client := groupCommand("client", "show this computer's configuration", "  opkssh client provider list")
-	provider := groupCommand("provider", "show the providers of this computer", "  opkssh client provider list --json")
+	client := commandgroup.New("client", "show this computer's configuration", "  opkssh client provider list")
+	provider := commandgroup.New("provider", "show the providers of this computer", "  opkssh client provider list --json")
 	provider.AddCommand(providerListCommand(t))
 	client.AddCommand(provider)
 	return client
-}
-
-// groupCommand holds commands and does nothing by itself.
-func groupCommand(name, short, example string) *cobra.Command {
-	return &cobra.Command{
-		Use:     name,
-		Short:   short,
-		Example: example,
-		Args:    oneOfItsCommands,
-		RunE:    func(*cobra.Command, []string) error { return nil },
-
-		SuggestionsMinimumDistance: 2,
-	}
 }
 
 func providerListCommand(t *terminal) *cobra.Command {

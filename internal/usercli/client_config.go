@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"opkssh/internal/login"
 )
@@ -30,7 +31,7 @@ func clientConfig(t *terminal, path string) (*login.Config, error) {
 	switch {
 	case err == nil:
 		t.detail("configuration %s", path)
-		config, err = login.ParseConfig(path, data)
+		config, err = parseConfig(path, data, func(string) error { return nil })
 		if wrong := (*login.ConfigError)(nil); errors.As(err, &wrong) && len(wrong.Others) > 0 {
 			return nil, withHint(err, "opkssh config check "+path+" names what else is wrong there")
 		}
@@ -50,12 +51,48 @@ func clientConfig(t *terminal, path string) (*login.Config, error) {
 		if config.Providers, err = login.ParseProviderList(list); err != nil {
 			return nil, withHint(err, "the list is the variable OPKSSH_PROVIDERS")
 		}
+		if !isConfigured(config, config.DefaultProvider) { // it was one of those that are replaced
+			config.DefaultProvider = login.WebChooser
+		}
 	}
 	if alias := os.Getenv("OPKSSH_DEFAULT"); alias != "" {
 		t.detail("default provider %s from OPKSSH_DEFAULT", alias)
 		config.DefaultProvider = alias
 	}
 	return config, nil
+}
+
+// parseConfig finds the files that the configuration names, and has them looked at.
+func parseConfig(path string, data []byte, checkCAFile func(path string) error) (*login.Config, error) {
+	config, err := login.CheckConfig(path, data, func(name string) error {
+		file, err := namedFile(path, name)
+		if err != nil {
+			return err
+		}
+		return checkCAFile(file)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range config.Providers {
+		p := &config.Providers[i]
+		if p.CAFile, err = namedFile(path, p.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	return config, nil
+}
+
+// namedFile is where a file is that the configuration at path names: below home for ~/, else beside the configuration. "" is none.
+func namedFile(path, name string) (string, error) {
+	if below, ok := strings.CutPrefix(name, "~/"); ok {
+		home, err := os.UserHomeDir()
+		return filepath.Join(home, below), err
+	}
+	if name == "" || filepath.IsAbs(name) {
+		return name, nil
+	}
+	return filepath.Join(filepath.Dir(path), name), nil
 }
 
 // createConfig writes the commented file, and never over another.

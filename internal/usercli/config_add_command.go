@@ -12,14 +12,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/idp"
 	"opkssh/internal/login"
 	"opkssh/internal/userkeys"
 )
 
 // addOptions are the flags of config add.
 type addOptions struct {
-	alias, secretFile, scopes, configPath string
-	dryRun, json                          bool
+	alias, secretFile, caFile, scopes, configPath string
+	dryRun, json                                  bool
 }
 
 // addition is what config add --json prints.
@@ -66,6 +67,7 @@ login will work: nothing is added).`,
 	f.StringVar(&o.alias, "alias", "", "the provider's `NAMES` for the command line, separated by blanks (default the issuer's host)")
 	f.StringVar(&o.scopes, "scopes", "", "ask for these `SCOPES`, separated by blanks (default openid profile email)")
 	f.StringVar(&o.secretFile, "client-secret-file", "", "read the client secret, for a provider that insists on one, from `FILE`")
+	f.StringVar(&o.caFile, "ca-file", "", "for this provider, trust the certificate authorities in `FILE`, PEM, beside the system's")
 	f.StringVar(&o.configPath, "config-path", "", "add to this configuration `FILE` (default ~/.opk/config.yml)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check, and write nothing")
 	f.BoolVar(&o.json, "json", false, "print JSON")
@@ -93,7 +95,23 @@ func (o *addOptions) provider(issuer, clientID string) (login.Provider, error) {
 	if err != nil {
 		return login.Provider{}, wrongUsage(err)
 	}
-	return p, nil
+	p.CAFile, err = o.authorities()
+	return p, err
+}
+
+// authorities is the file of --ca-file, wherever the configuration is, or "".
+func (o *addOptions) authorities() (string, error) {
+	if o.caFile == "" {
+		return "", nil
+	}
+	path, err := filepath.Abs(o.caFile)
+	if err == nil {
+		err = idp.CheckCAFile(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("--ca-file: %w", err)
+	}
+	return path, nil
 }
 
 // scopeList is nil for the default ones.
@@ -116,7 +134,7 @@ func addProvider(ctx context.Context, t *terminal, p login.Provider, o *addOptio
 	if _, err := appendTo(path, p); err != nil {
 		return appendHint(t, err, o.json)
 	}
-	findings, err := login.Examine(ctx, p, freshCache(t), freshCache(t))
+	findings, err := login.Examine(ctx, p, freshCache(t, p), freshCache(t, p))
 	if err != nil {
 		return loginError(err)
 	}

@@ -10,12 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/commandgroup"
 	"opkssh/internal/idp"
 	"opkssh/internal/login"
 )
 
 func configCommand(t *terminal) *cobra.Command {
-	c := groupCommand("config", "add providers to this computer's configuration, and check it",
+	c := commandgroup.New("config", "add providers to this computer's configuration, and check it",
 		"  opkssh config add https://sso.example.com opkssh --alias work\n  opkssh config check --online")
 	c.AddCommand(configAddCommand(t), configCheckCommand(t))
 	return c
@@ -91,14 +92,14 @@ func readConfig(path string) (name string, config *login.Config, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	config, err = login.ParseConfig(path, data)
+	config, err = parseConfig(path, data, idp.CheckCAFile)
 	return path, config, err
 }
 
 // checkOnline prints a line for the provider, and one for everything that keeps people from logging in.
 func checkOnline(ctx context.Context, t *terminal, p login.Provider) bool {
 	alias := strings.Join(p.Aliases, ", ")
-	findings, err := login.Examine(ctx, p, freshCache(t), freshCache(t))
+	findings, err := login.Examine(ctx, p, freshCache(t, p), freshCache(t, p))
 	if err != nil {
 		t.result("%-8s %s: %v", login.VerdictBad, alias, err)
 		return false
@@ -117,8 +118,8 @@ func checkOnline(ctx context.Context, t *terminal, p login.Provider) bool {
 }
 
 // freshCache asks the provider whatever is held.
-func freshCache(t *terminal) *idp.Cache {
-	cache := providerCache(t)
+func freshCache(t *terminal, p login.Provider) *idp.Cache {
+	cache := providerCache(t, p)
 	cache.Dir = ""
 	return cache
 }

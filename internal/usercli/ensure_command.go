@@ -165,10 +165,12 @@ func lockKey(ctx context.Context, t *terminal, host, alias string, pair userkeys
 func renewInTime(ctx context.Context, t *terminal, config *login.Config, provider login.Provider, pair userkeys.Pair) bool {
 	ctx, cancel := context.WithTimeout(ctx, renewalPatience) // another process may hold the refresh token's lock
 	defer cancel()
-	r := renewal{pair: pair, provider: &provider, configured: config.Providers, due: func(userkeys.Identity) bool { return true }}
+	r := renewal{
+		pair: pair, provider: &provider, configured: config.Providers, agentLifetime: config.AgentLifetime,
+		due: func(userkeys.Identity) bool { return true },
+	}
 	if _, _, err := r.run(ctx, t); err != nil {
-		t.detail("not renewed: %v", err)
-		return false
+		t.detail("not renewed: %v", err) // a login of somebody else's may have been faster
 	}
 	return isGood(t, pair, provider)
 }

@@ -13,7 +13,6 @@ import (
 	"opkssh/internal/filelock"
 	"opkssh/internal/login"
 	"opkssh/internal/userkeys"
-	"opkssh/pkg/pktoken"
 	"opkssh/pkg/pktoken/pktokentest"
 )
 
@@ -79,19 +78,26 @@ func TestTheEndOfARenewedCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := func(d time.Duration) time.Time { return now.Add(d) }
+	hours := func(n time.Duration) login.Lifetime { return login.Lifetime(n * time.Hour) }
 	for name, c := range map[string]struct {
-		refresh bool
-		before  time.Time
-		token   *pktoken.Token
-		want    time.Time
+		refresh   bool
+		expiresIn login.Lifetime
+		before    time.Time
+		want      time.Time
 	}{
-		"hosts go by the newest ID token": {true, in(time.Hour), refreshed, in(2 * time.Hour)},
-		"and not by another end":          {true, in(24 * time.Hour), refreshed, in(2 * time.Hour)},
-		"unknown: a later end stays":      {false, in(24 * time.Hour), refreshed, in(24 * time.Hour)},
-		"unknown: no end stays none":      {false, time.Time{}, refreshed, time.Time{}},
-		"unknown: an earlier one moves":   {false, in(time.Hour), refreshed, in(2 * time.Hour)},
+		"hosts go by the newest ID token": {true, 0, in(time.Hour), in(2 * time.Hour)},
+		"and not by another end":          {true, 0, in(24 * time.Hour), in(2 * time.Hour)},
+		"unknown: a later end stays":      {false, 0, in(24 * time.Hour), in(24 * time.Hour)},
+		"unknown: no end stays none":      {false, 0, time.Time{}, time.Time{}},
+		"an earlier one, as asked":        {true, hours(1), in(time.Hour), in(time.Hour)},
+		"a later one is too late":         {true, hours(8), in(8 * time.Hour), in(2 * time.Hour)},
+		"none is too late":                {true, login.Forever, time.Time{}, in(2 * time.Hour)},
+		"unknown: one as asked":           {false, hours(1), in(time.Minute), in(time.Hour)},
+		"unknown: no earlier than before": {false, hours(1), in(24 * time.Hour), in(24 * time.Hour)},
+		"unknown: an earlier one moves":   {false, 0, in(time.Hour), in(2 * time.Hour)},
 	} {
-		got := renewedEnd(login.Provider{Refresh: c.refresh}, userkeys.Identity{ValidBefore: c.before}, c.token)
+		provider := login.Provider{Refresh: c.refresh, ExpiresIn: c.expiresIn}
+		got := renewedEnd(provider, userkeys.Identity{ValidBefore: c.before}, refreshed, now)
 		if !got.Equal(c.want) {
 			t.Errorf("%s: expected %s, got %s", name, c.want, got)
 		}

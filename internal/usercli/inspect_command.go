@@ -41,7 +41,7 @@ token, and whether the ID token commits to that key. Tokens themselves are not p
 			if err != nil {
 				return err
 			}
-			t.detail("read %d bytes from %s", len(data), args[0])
+			t.detail("read %s from %s", count(len(data), "byte"), args[0])
 			found, err := inspect(data)
 			if err != nil {
 				return err

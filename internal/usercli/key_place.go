@@ -20,7 +20,7 @@ type keyPlace struct {
 	pair      *userkeys.Pair // nil: a pair of the account's own in ~/.ssh/opkssh
 	alias     string
 	use       login.AgentUse
-	confirm   bool
+	limits    userkeys.Constraints
 	agent     *userkeys.Agent // nil: none
 	forHosts  bool            // pair is that of a provider with hosts, in ~/.ssh/opkssh
 	printed   bool            // the key goes to standard output, and nowhere else
@@ -31,7 +31,7 @@ func openKeyPlace(t *terminal, provider login.Provider, o *loginOptions) (*keyPl
 	if o.printKey {
 		return &keyPlace{printed: true}, nil
 	}
-	p := &keyPlace{use: provider.AddToAgent, confirm: provider.AgentConfirm || o.agentConfirm}
+	p := &keyPlace{use: provider.AddToAgent, limits: agentConstraints(provider)}
 	if o.addToAgent != "" {
 		p.use = o.addToAgent
 	}
@@ -89,6 +89,11 @@ func (p *keyPlace) openAgent(t *terminal) error {
 	return noAgent(err)
 }
 
+// agentConstraints are those that the settings ask for.
+func agentConstraints(p login.Provider) userkeys.Constraints {
+	return userkeys.Constraints{Lifetime: time.Duration(p.AgentLifetime), Confirm: p.AgentConfirm}
+}
+
 // noAgent says how to get one.
 func noAgent(err error) error {
 	return withHint(err, `start one, such as with eval "$(ssh-agent)", or log in with --add-to-agent no`)
@@ -116,11 +121,15 @@ func (p *keyPlace) store(t *terminal, key crypto.Signer, cert *ssh.Certificate) 
 		}
 		stored.inAgent = true
 	}
+	old, replaces := userkeys.Read(stored.pair)
 	if stored.pair, err = p.write(stored.pair, key, cert); err != nil {
 		if stored.inAgent {
 			_, _ = p.agent.Remove(func(id userkeys.Identity) bool { return id.Is(cert) })
 		}
 		return stored, keyFileError(err)
+	}
+	if replaces {
+		removeReplacedKey(t, old)
 	}
 	stored.inFile = p.use != login.AgentOnly
 	if stored.inAgent {
@@ -146,7 +155,7 @@ func (p *keyPlace) addToAgent(t *terminal, key crypto.Signer, cert *ssh.Certific
 	if err != nil {
 		return err
 	}
-	if err := p.agent.Add(key, cert, p.alias, p.confirm, time.Now()); err != nil {
+	if err := p.agent.Add(key, cert, p.alias, p.limits, time.Now()); err != nil {
 		return err
 	}
 	if p.agent.NoLifetimes() {

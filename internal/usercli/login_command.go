@@ -36,6 +36,7 @@ type loginOptions struct {
 	expiresIn         login.Lifetime
 	addToAgent        login.AgentUse // "": the provider's
 	agentConfirm      bool
+	agentLifetime     login.AgentLifetime // 0: the configuration's
 	configure         bool
 	autoRefresh       bool
 	timeout           time.Duration
@@ -116,6 +117,8 @@ job that can get an ID token with --id-token-command or --id-token-file. Nobody 
 	f.Var(&o.addToAgent, "add-to-agent",
 		"give the key to the ssh-agent: `WHEN` is no, auto (if there is one), yes, or only (and write no private key) (default add_to_agent of the provider, else no)")
 	f.BoolVar(&o.agentConfirm, "agent-confirm", false, "have the agent ask before each use of the key")
+	f.Var(&o.agentLifetime, "lifetime",
+		"have the agent drop the key after this `DURATION`, such as 12h, or a number of seconds (default agent_lifetime of the configuration, else the certificate's end, which is the latest)")
 	f.BoolVar(&o.configure, "configure", false, "set up ~/.ssh/opkssh with a key for each account, include it in ~/.ssh/config, and end")
 	f.BoolVar(&o.autoRefresh, "auto-refresh", false, "stay, and renew the key with the provider's refresh token until Ctrl-C")
 	f.DurationVar(&o.timeout, "timeout", login.DefaultTimeout, "give up when nobody has logged in for this `DURATION`")
@@ -180,6 +183,10 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 		provider.RemoteRedirectURI = o.remoteRedirectURI
 	}
 	provider.SendAccessToken = provider.SendAccessToken || o.sendAccessToken
+	provider.AgentConfirm = provider.AgentConfirm || o.agentConfirm
+	if o.agentLifetime != 0 {
+		provider.AgentLifetime = o.agentLifetime
+	}
 	place, err := openKeyPlace(t, provider, o)
 	if err != nil {
 		return err
@@ -210,7 +217,7 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 	if provider.SendAccessToken {
 		template.AccessToken = result.AccessToken
 	}
-	cert, err := sshcert.New(rand.Reader, signer, result.Token, template)
+	cert, err := newCertificate(signer, result.Token, template)
 	if err != nil {
 		return err
 	}
@@ -219,10 +226,13 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 		return err
 	}
 	if !stored.printed {
-		keepRefreshToken(ctx, t, provider, stored.pair, cert, result)
+		keepRefreshToken(ctx, t, provider, o.entry(provider, result.RefreshToken), stored.pair, cert)
 	}
 	report := reportLogin(result.Verified, cert, stored)
 	report.print(t, o.file != "")
+	if result.Verified.Provider().AllowAccessTokenType {
+		t.hint("the provider's ID tokens call themselves at+jwt: hosts need typ=at+jwt in its row of /etc/opk/providers")
+	}
 	if template.AccessToken != "" {
 		t.note("warning: the certificate holds your access token: every host that the key is offered to can act for you at the provider with it")
 		if strings.EqualFold(result.TokenType, "DPoP") {

@@ -13,7 +13,7 @@ import (
 
 // loginFlow is the login in the browser, with the address of the page always printed.
 func loginFlow(t *terminal, provider login.Provider, o *loginOptions) *login.Flow {
-	cache := providerCache(t)
+	cache := providerCache(t, provider)
 	browser := login.Browser{Getenv: os.Getenv}
 	return &login.Flow{
 		Provider:  provider,
@@ -42,11 +42,11 @@ func loginFlow(t *terminal, provider login.Provider, o *loginOptions) *login.Flo
 	}
 }
 
-// providerCache finds providers' documents and keys.
-func providerCache(t *terminal) *idp.Cache {
+// providerCache finds a provider's documents and keys.
+func providerCache(t *terminal, provider login.Provider) *idp.Cache {
 	return &idp.Cache{
 		Dir:     cacheFolder(t),
-		Network: idp.Network{Getenv: os.Getenv},
+		Network: idp.Network{Getenv: os.Getenv, CAFile: provider.CAFile},
 		Timeout: 10 * time.Second, // a person waits longer for a slow network than sshd does
 		Warn:    func(message string, args ...any) { t.detail("%s %s", message, pairsText(args)) },
 	}

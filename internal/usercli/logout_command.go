@@ -2,6 +2,7 @@ package usercli
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -42,9 +43,9 @@ func logoutCommand(t *terminal) *cobra.Command {
 		Short: "remove the keys that login wrote",
 		Long: `logout removes the private keys and certificates that login wrote to ~/.ssh and ~/.ssh/opkssh, takes them out of the
 ssh-agent and forgets their refresh tokens, and nothing else: with ALIAS those of one provider, without it all. A certificate that login wrote
-stays, and is named, if the private key beside it is another one. Keys that were written with -i are removed with -i, which also forgets the
-refresh token of one that is gone. Without ALIAS and -i it also removes what logins left behind that were killed, and forgets refresh tokens
-whose keys are gone. If it cannot do one thing it does the others, and fails at the end.
+stays, and is named, if the private key beside it is another one, or in an ssh-agent that cannot be reached. Keys that were written with -i
+are removed with -i, which also forgets the refresh token of one that is gone. Without ALIAS and -i it also removes what logins left behind
+that were killed, and forgets refresh tokens whose keys are gone. If it cannot do one thing it does the others, and fails at the end.
 
 It ends no session at the provider, and copies of a key elsewhere stay valid until they expire.`,
 		Example: `  opkssh logout
@@ -79,7 +80,7 @@ It ends no session at the provider, and copies of a key elsewhere stay valid unt
 }
 
 func (r *logoutReport) print(t *terminal, done bool) {
-	t.detail("looked at what login writes: %d files removed, %d kept", len(r.Removed), len(r.Kept))
+	t.detail("looked at what login writes: %s removed, %d kept", count(len(r.Removed), "file"), len(r.Kept))
 	for _, name := range r.Removed {
 		t.result("removed %s", name)
 	}
@@ -118,40 +119,53 @@ func logout(t *terminal, s keySelection) (*logoutReport, error) {
 	rest := slices.DeleteFunc(slices.Clone(list), match)
 	list = slices.DeleteFunc(list, func(id userkeys.Identity) bool { return !match(id) })
 	// One place that cannot be cleaned is no reason to leave the others: a private key in a file is worth the most.
-	errs := []error{report.emptyAgent(t, list)}
-	if s.file != "" {
+	left, err := report.emptyAgent(t, list)
+	errs := []error{err}
+	isLeft := func(id userkeys.Identity) bool { return slices.ContainsFunc(left, id.SameKey) }
+	switch {
+	case s.file == "":
+		errs = append(errs, report.removeFiles(slices.DeleteFunc(slices.Clone(list), isLeft), s.alias == ""))
+	case !slices.ContainsFunc(list, isLeft):
 		removed, err := userkeys.At(s.file).Remove()
 		report.Removed = append(report.Removed, removed...)
 		errs = append(errs, err)
-	} else {
-		errs = append(errs, report.removeFiles(list, s.alias == ""))
 	}
-	errs = append(errs, report.forget(list, rest))
-	// A key in a file that was named may have gone without its refresh token.
-	if s.alias == "" && (s.file == "" || len(list) == 0) {
-		errs = append(errs, report.forgetOthers(s.file))
-	}
-	return report, errors.Join(errs...)
+	return report, errors.Join(append(errs, report.forget(s, list, rest))...)
 }
 
-func (r *logoutReport) emptyAgent(t *terminal, list []userkeys.Identity) error {
-	if !slices.ContainsFunc(list, func(id userkeys.Identity) bool { return id.InAgent }) {
-		return nil
-	}
-	agent, err := reachAgent(t)
-	if agent == nil || err != nil {
-		return err
-	}
-	defer func() { _ = agent.Close() }()
-	removed, err := agent.Remove(func(held userkeys.Identity) bool {
-		return slices.ContainsFunc(list, func(id userkeys.Identity) bool {
-			return id.Is(held.Certificate)
-		})
+// emptyAgent takes the keys out of the agent, with and without their certificates. left are those whose private keys an agent alone has, which
+// could not be reached or did not do it: their certificate files stay, as the only thing that tells of them.
+func (r *logoutReport) emptyAgent(t *terminal, list []userkeys.Identity) (left []userkeys.Identity, err error) {
+	reached := false
+	var removed []userkeys.Identity
+	err = withAgent(func(agent *userkeys.Agent) error {
+		reached = true
+		certified, err := agent.Remove(func(held userkeys.Identity) bool { return slices.ContainsFunc(list, held.SameKey) })
+		plain, errPlain := agent.RemovePlain(list)
+		removed = append(certified, plain...)
+		return errors.Join(err, errPlain)
 	})
 	for _, id := range removed {
-		r.FromAgent = append(r.FromAgent, agentKey{id.Account(), id.Issuer, ssh.FingerprintSHA256(id.Certificate.Key)})
+		key := agentKey{id.Account(), id.Issuer, ssh.FingerprintSHA256(id.Certificate.Key)}
+		if !slices.Contains(r.FromAgent, key) {
+			r.FromAgent = append(r.FromAgent, key)
+		}
 	}
-	return err
+	for _, id := range list {
+		switch {
+		case !id.Mark.InAgent || id.HasKeyFile || id.Expired(time.Now()) || slices.ContainsFunc(removed, id.SameKey):
+		case reached && err == nil:
+			t.note("warning: the ssh-agent does not have the key of %s: if it is locked, or another one has the key, it stays there", id.Account())
+		default:
+			left = append(left, id)
+			r.Kept = append(r.Kept, keptFile{id.Pair.Certificate, "its private key may still be in an ssh-agent"})
+		}
+	}
+	if len(left) > 0 && !reached {
+		err = withHint(fmt.Errorf("%s may still be in an ssh-agent, and none can be reached", count(len(left), "key")),
+			"set SSH_AUTH_SOCK to that agent's socket and log out again, or remove the file that was kept if that agent has ended")
+	}
+	return left, err
 }
 
 // removeFiles goes on after an error. all is whether to remove what interrupted logins left behind, too.

@@ -4,11 +4,11 @@ package usercli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
+
+	"opkssh/internal/commandgroup"
 )
 
 // Main runs opkssh with the arguments after the program's name, and returns the exit code. extra makes the further commands that
@@ -104,31 +104,17 @@ who logged in, and hosts that know the provider check it: no key has to be copie
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		Version:           versionText(),
-		Args:              oneOfItsCommands,
-		RunE:              func(*cobra.Command, []string) error { return nil },
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 
 		DisableFlagsInUseLine: true,
 	}
-	root.SuggestionsMinimumDistance = 2
+	commandgroup.Make(root)
 	root.Flags().Bool("version", false, "print the version") // cobra would take -v for it
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(t.in)
 	root.SetOut(t.out)
 	root.SetErr(t.err)
 	return root
-}
-
-// oneOfItsCommands is for a command that does nothing by itself.
-func oneOfItsCommands(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return errors.New("expected a command")
-	}
-	err := fmt.Errorf("unknown command %q", args[0])
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		return withHint(err, "did you mean "+strings.Join(near, " or "))
-	}
-	return err
 }
 
 // verboseFlag adds -v.

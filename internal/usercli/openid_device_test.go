@@ -2,6 +2,7 @@ package usercli_test
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -52,10 +53,24 @@ func (p *openIDProvider) deviceToken(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// ofType lets the ID tokens of at-client call themselves access tokens (RFC 9068).
+func (p *openIDProvider) ofType(request url.Values, jwt string) string {
+	if request.Get("client_id") != "at-client" {
+		return jwt
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(jwt, ".")[1])
+	if err != nil {
+		p.t.Error(err)
+	}
+	header := p.issuer.Header()
+	header["typ"] = "at+jwt"
+	return p.issuer.Sign(p.t, header, payload)
+}
+
 // idToken binds the ID token of binding-client to the key that is proven (OpenID Connect Key Binding 1.0).
 func (p *openIDProvider) idToken(r *http.Request, request url.Values, claims map[string]any) string {
 	if request.Get("client_id") != "binding-client" || !slices.Contains(strings.Fields(request.Get("scope")), "bound_key") {
-		return p.issuer.IDToken(p.t, claims)
+		return p.ofType(request, p.issuer.IDToken(p.t, claims))
 	}
 	proof, err := jose.ParseSignedCompact(r.Header.Get("DPoP"), []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA})
 	if err != nil {

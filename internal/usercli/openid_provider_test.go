@@ -27,6 +27,14 @@ type openIDProvider struct {
 }
 
 func startOpenIDProvider(t testing.TB) (issuer string) {
+	p, server := newOpenIDProvider(t)
+	server.Start()
+	p.issuer.URL = server.URL
+	return server.URL
+}
+
+// newOpenIDProvider has a server that is to be started, with or without TLS.
+func newOpenIDProvider(t testing.TB) (*openIDProvider, *httptest.Server) {
 	p := &openIDProvider{t: t, logins: map[string]url.Values{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.metadata)
@@ -35,10 +43,9 @@ func startOpenIDProvider(t testing.TB) (issuer string) {
 	mux.HandleFunc("POST /token", p.token)
 	mux.HandleFunc("POST /device", p.device)
 	server := httptest.NewUnstartedServer(mux)
-	p.issuer = pktokentest.NewIssuer(t, "http://"+server.Listener.Addr().String(), "ES256")
-	server.Start()
+	p.issuer = pktokentest.NewIssuer(t, "", "ES256")
 	t.Cleanup(server.Close)
-	return server.URL
+	return p, server
 }
 
 func (p *openIDProvider) answer(w http.ResponseWriter, status int, value any) {
@@ -127,6 +134,8 @@ func (p *openIDProvider) token(w http.ResponseWriter, r *http.Request) {
 		claims["nonce"] = "another"
 	case "many-groups-client":
 		claims["groups"] = make([]string, 30000)
+	case "more-groups-client": // more than a PK token has room for
+		claims["groups"] = make([]string, 60000)
 	}
 	p.shorten(request, claims)
 	p.answer(w, http.StatusOK, p.withRefreshToken(request, claims, map[string]any{

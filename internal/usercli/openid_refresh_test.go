@@ -42,7 +42,8 @@ func (p *openIDProvider) withRefreshToken(request url.Values, claims, answer map
 	return answer
 }
 
-// refresh takes each refresh token once, from the client that it was made for (RFC 6749 §6).
+// refresh takes each refresh token once, from the client that it was made for (RFC 6749 §6). Where the scope keeps-nonce says so, ID tokens
+// have the login's nonce again (OpenID Connect Core §12.2).
 func (p *openIDProvider) refresh(w http.ResponseWriter, r *http.Request) {
 	found, ok := refreshables.LoadAndDelete(r.PostFormValue("refresh_token"))
 	if !ok {
@@ -58,13 +59,15 @@ func (p *openIDProvider) refresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	claims := maps.Clone(before.claims)
-	delete(claims, "nonce")
+	if !hasScope(before.request, "keeps-nonce") {
+		delete(claims, "nonce")
+	}
 	p.shorten(before.request, claims)
 	answer := p.withRefreshToken(before.request, before.claims, map[string]any{
 		"access_token": "the-next-access-token", "token_type": "Bearer", "expires_in": 3600,
 	})
 	if before.request.Get("client_id") != "no-id-token-client" {
-		answer["id_token"] = p.issuer.IDToken(p.t, claims)
+		answer["id_token"] = p.ofType(before.request, p.issuer.IDToken(p.t, claims))
 	}
 	p.answer(w, http.StatusOK, answer)
 }

@@ -1,8 +1,6 @@
 package usercli
 
 import (
-	"errors"
-	"os"
 	"slices"
 
 	"opkssh/internal/login"
@@ -66,19 +64,4 @@ func ownKeys(t *terminal, file string) ([]userkeys.Identity, error) {
 		all = all[:len(list)]
 	}
 	return all, nil
-}
-
-// reachAgent connects to the agent, if there is one. That there is none is worth a line only where one was promised.
-func reachAgent(t *terminal) (*userkeys.Agent, error) {
-	agent, err := userkeys.DialAgent(os.Getenv)
-	var none *userkeys.NoAgentError
-	switch {
-	case errors.As(err, &none) && os.Getenv("SSH_AUTH_SOCK") == "":
-		t.detail("%v", err)
-		return nil, nil
-	case errors.As(err, &none):
-		t.note("warning: %v", err)
-		return nil, nil
-	}
-	return agent, err
 }

@@ -61,7 +61,7 @@ func (p *pasteInput) read(ctx context.Context, problem string) (string, error) {
 	text, err := p.readTerminal(ctx)
 	p.t.note("")
 	if err == nil {
-		p.t.note("read %d characters", utf8.RuneCountInString(text))
+		p.t.note("read %s", count(utf8.RuneCountInString(text), "character"))
 	}
 	return text, err
 }

@@ -113,7 +113,7 @@ func refreshKeys(ctx context.Context, t *terminal, s keySelection, ifDue bool) (
 }
 
 func refreshKey(ctx context.Context, t *terminal, config *login.Config, id userkeys.Identity, ifDue bool) (refreshReport, error) {
-	r := renewal{pair: id.Pair, configured: config.Providers, due: func(id userkeys.Identity) bool {
+	r := renewal{pair: id.Pair, configured: config.Providers, agentLifetime: config.AgentLifetime, due: func(id userkeys.Identity) bool {
 		return !ifDue || !wallClock().Before(tokenDue(id, chance()))
 	}}
 	now, renewed, err := r.run(ctx, t)

@@ -3,11 +3,8 @@ package usercli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -36,46 +33,65 @@ func accountOf(id userkeys.Identity) keychain.Account {
 	return keychain.Account{Issuer: id.Issuer, ClientID: id.ClientID, Subject: id.Subject}
 }
 
-// keepRefreshToken keeps what a login gave for the next refresh of the key that cert is for. Without it the login is as good, so
-// that trouble is a warning.
-func keepRefreshToken(ctx context.Context, t *terminal, provider login.Provider, pair userkeys.Pair, cert *ssh.Certificate, result *login.Result) {
-	if result.RefreshToken == "" {
-		if provider.Refresh {
-			t.note("warning: the provider gave no refresh token: the key cannot be renewed without a new login")
-		}
-		return
-	}
-	if err := lockAndPut(ctx, t, provider, pair, cert, result.RefreshToken); err != nil {
-		t.note("warning: the refresh token was not kept: %v", err)
+func keyOf(id userkeys.Identity) keychain.Key {
+	return keychain.Key{Account: accountOf(id), Fingerprint: ssh.FingerprintSHA256(id.Certificate.Key)}
+}
+
+// entry is what a login keeps for the next refresh: what its flags said, no configuration says.
+func (o *loginOptions) entry(provider login.Provider, token string) keychain.Entry {
+	return keychain.Entry{
+		RefreshToken: token, ClientID: provider.ClientID, ClientSecret: provider.ClientSecret,
+		ExpiresIn: time.Duration(o.expiresIn), AgentConfirm: o.agentConfirm, AgentLifetime: time.Duration(o.agentLifetime),
 	}
 }
 
-func lockAndPut(ctx context.Context, t *terminal, provider login.Provider, pair userkeys.Pair, cert *ssh.Certificate, token string) error {
-	id, err := userkeys.Of(cert)
-	if err != nil {
-		return err
+// keepRefreshToken keeps what a login gave for the next refresh of the key that cert is for, and forgets that of the key in whose place the
+// login wrote. Without it the login is as good, so that trouble is a warning.
+func keepRefreshToken(ctx context.Context, t *terminal, provider login.Provider, e keychain.Entry, pair userkeys.Pair, cert *ssh.Certificate) {
+	if e.RefreshToken == "" && provider.Refresh {
+		t.note("warning: the provider gave no refresh token: the key cannot be renewed without a new login")
 	}
+	id, err := userkeys.Of(cert)
+	if err == nil && e.RefreshToken != "" {
+		err = lockAndPut(ctx, t, keyOf(id), e, pair)
+	}
+	if err != nil {
+		t.note("warning: the refresh token was not kept: %v", err)
+		return
+	}
+	if err := forgetReplaced(ctx, keyOf(id), pair); err != nil {
+		t.note("warning: the refresh token of the key that was there before was not forgotten: %v", err)
+	}
+}
+
+func lockAndPut(ctx context.Context, t *terminal, key keychain.Key, e keychain.Entry, pair userkeys.Pair) error {
 	store, err := refreshTokens()
 	if err != nil {
 		return err
 	}
-	unlock, err := store.Lock(ctx, accountOf(id))
+	unlock, err := store.Lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return putRefreshToken(t, store, accountOf(id), provider, pair, token)
+	// The login takes the place of one with an older release.
+	if _, err := adopt(ctx, store, key, pair); err != nil && !errors.Is(err, keychain.ErrNone) {
+		t.detail("of an older release: %v", err)
+	}
+	return putRefreshToken(t, store, key, e, pair)
 }
 
-// putRefreshToken wants the account's lock.
-func putRefreshToken(t *terminal, store *keychain.Store, a keychain.Account, provider login.Provider, pair userkeys.Pair, token string) error {
-	file, err := filepath.Abs(pair.Key)
-	if err != nil {
+// adopt is for what an older release has kept for the key in these files, or did not say for which one.
+func adopt(ctx context.Context, store *keychain.Store, key keychain.Key, pair userkeys.Pair) (keychain.Entry, error) {
+	return store.Adopt(ctx, key, func(e keychain.Entry) bool { return e.KeyFile == "" || isAt(e, pair.Key) })
+}
+
+// putRefreshToken wants the key's lock.
+func putRefreshToken(t *terminal, store *keychain.Store, key keychain.Key, e keychain.Entry, pair userkeys.Pair) (err error) {
+	if e.KeyFile, err = filepath.Abs(pair.Key); err != nil {
 		return err
 	}
-	place, trouble, err := store.Put(a, keychain.Entry{
-		RefreshToken: token, ClientID: provider.ClientID, ClientSecret: provider.ClientSecret, KeyFile: file,
-	})
+	place, trouble, err := store.Put(key, e)
 	if err != nil {
 		return err
 	}
@@ -84,95 +100,4 @@ func putRefreshToken(t *terminal, store *keychain.Store, a keychain.Account, pro
 	}
 	t.detail("the refresh token is kept in a %s", place)
 	return nil
-}
-
-// forgetPatience is how long a logout waits for a refresh to end.
-const forgetPatience = time.Minute
-
-// forget forgets the refresh tokens of the accounts of some keys, unless a key of the rest can be renewed with them, or one that is seen
-// elsewhere, or is in a place that cannot be looked at. It goes on after an error.
-func (r *logoutReport) forget(keys, rest []userkeys.Identity) error {
-	store, err := refreshTokens()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), forgetPatience)
-	defer cancel()
-	var errs []error
-	for _, id := range keys {
-		if slices.ContainsFunc(rest, id.Same) {
-			continue
-		}
-		account := accountOf(id)
-		elsewhere := func(e keychain.Entry) bool {
-			if e.KeyFile == "" || slices.ContainsFunc(keys, func(id userkeys.Identity) bool { return isAt(e, id.Pair.Key) }) {
-				return false // even if its files could not be removed
-			}
-			there, err := hasKey(e, func(a keychain.Account) bool { return a == account })
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				r.keepUnseen(e)
-				return true
-			}
-			return there
-		}
-		switch err := store.Delete(ctx, account, elsewhere); {
-		case err == nil:
-			r.Forgotten = append(r.Forgotten, id.Account()+" at "+id.Issuer)
-		case !errors.Is(err, keychain.ErrNone) && !errors.Is(err, keychain.ErrUsed):
-			errs = append(errs, fmt.Errorf("the refresh token of %s was not forgotten: %w", id.Account(), err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// forgetOthers forgets the refresh tokens that no key is there for any more: another account's login has replaced it, or somebody removed
-// it, or an earlier logout could not forget its token. With file those that were kept for the key in this file, wherever it is now.
-func (r *logoutReport) forgetOthers(file string) error {
-	store, err := refreshTokens()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), forgetPatience)
-	defer cancel()
-	r.ForgottenOthers, err = store.DeleteUnused(ctx, func(e keychain.Entry, is func(keychain.Account) bool) bool {
-		if file != "" {
-			return !isAt(e, file)
-		}
-		if e.KeyFile == "" { // one of an older release does not say where its key is
-			return true
-		}
-		there, err := hasKey(e, is)
-		if err != nil { // also where its folder is not there, which may be on a medium that is away
-			r.keepUnseen(e)
-			return true
-		}
-		return there
-	})
-	if err != nil {
-		return fmt.Errorf("refresh tokens whose keys are gone were not forgotten: %w", err)
-	}
-	return nil
-}
-
-// isAt is whether an entry was kept for the key in this file.
-func isAt(e keychain.Entry, file string) bool {
-	file, err := filepath.Abs(file)
-	return err == nil && file == e.KeyFile
-}
-
-// hasKey is whether the key that an entry was kept for is there and still the account's. The error is why it cannot be seen; it is
-// [fs.ErrNotExist] if its folder is not there.
-func hasKey(e keychain.Entry, is func(keychain.Account) bool) (bool, error) {
-	if _, err := os.Stat(filepath.Dir(e.KeyFile)); err != nil {
-		return false, err
-	}
-	id, found, err := userkeys.Look(userkeys.At(e.KeyFile))
-	return found && is(accountOf(id)), err
-}
-
-// keepUnseen notes that an entry stays although its key was not seen.
-func (r *logoutReport) keepUnseen(e keychain.Entry) {
-	if !slices.Contains(r.Unseen, e.KeyFile) {
-		r.Unseen = append(r.Unseen, e.KeyFile)
-	}
 }

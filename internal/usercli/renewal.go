@@ -1,13 +1,10 @@
 package usercli
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -24,9 +21,10 @@ type renewal struct {
 	pair     userkeys.Pair
 	provider *login.Provider // nil: that of the client that has logged in. A key of another provider is not renewed
 	// configured are the providers to look for that client in. One that is not there has the settings that the login kept.
-	configured []login.Provider
-	// account is whose key it has to be. nil: whose key is there.
-	account *keychain.Account
+	configured    []login.Provider
+	agentLifetime login.AgentLifetime // as the login or the configuration has it
+	// key is the one that has to be there. nil: whichever is there.
+	key *keychain.Key
 	// due says whether the key that is there, once nobody else renews it, is still to be renewed.
 	due func(userkeys.Identity) bool
 }
@@ -41,11 +39,11 @@ func (r *renewal) run(ctx context.Context, t *terminal) (id userkeys.Identity, r
 	if err != nil {
 		return id, false, err
 	}
-	account := accountOf(id)
-	if r.account != nil {
-		account = *r.account
+	key := keyOf(id)
+	if r.key != nil {
+		key = *r.key
 	}
-	unlock, err := store.Lock(ctx, account)
+	unlock, err := store.Lock(ctx, key)
 	if err != nil {
 		return id, false, err
 	}
@@ -53,7 +51,7 @@ func (r *renewal) run(ctx context.Context, t *terminal) (id userkeys.Identity, r
 	if id, err = readIdentity(r.pair); err != nil {
 		return id, false, err
 	}
-	if accountOf(id) != account {
+	if keyOf(id) != key {
 		return id, false, userkeys.ErrReplaced
 	}
 	if !r.due(id) {
@@ -78,7 +76,7 @@ func readIdentity(pair userkeys.Pair) (userkeys.Identity, error) {
 	return id, nil
 }
 
-// renew wants the account's lock.
+// renew wants the key's lock.
 func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store, id userkeys.Identity) error {
 	old, err := sshcert.FromKey(id.Certificate)
 	if err != nil {
@@ -93,33 +91,38 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 		return withHint(errors.New("the private key is in an ssh-agent alone, where its certificate cannot be renewed"),
 			"log in with --add-to-agent yes, or again when the key expires")
 	}
-	key, err := r.pair.PrivateKey()
+	private, err := r.pair.PrivateKey()
 	if err != nil {
 		return err
 	}
-	signer, err := ssh.NewSignerFromKey(key)
+	signer, err := ssh.NewSignerFromKey(private)
 	if err != nil {
 		return err
 	}
-	account := accountOf(id)
 	if p := r.provider; p != nil && !id.At(p.Issuer, p.ClientID, nil) {
 		// Another provider must not see the refresh token.
 		return withHint(fmt.Errorf("the key is from client %s of %s, and the provider is now client %s of %s",
-			account.ClientID, account.Issuer, p.ClientID, p.Issuer), "opkssh login")
+			id.ClientID, id.Issuer, p.ClientID, p.Issuer), "opkssh login")
 	}
-	entry, err := store.Get(account)
+	key := keyOf(id)
+	entry, err := store.Get(key)
+	if errors.Is(err, keychain.ErrNone) {
+		entry, err = adopt(ctx, store, key, r.pair)
+	}
 	if err != nil && !errors.Is(err, keychain.ErrNone) {
 		return err
 	}
-	provider := r.settings(id, entry)
+	provider := r.asAtLogin(r.settings(id, entry), entry)
 	provider.KeyBinding = isKeyBound(token)
 	flow := loginFlow(t, provider, &loginOptions{})
-	flow.UserKey = key
+	flow.UserKey = private
 	result, err := flow.Refresh(ctx, token, entry.RefreshToken, func(next string) error {
 		if next == entry.RefreshToken {
 			return nil
 		}
-		return putRefreshToken(t, store, account, provider, r.pair, next)
+		kept := entry
+		kept.RefreshToken, kept.ClientID, kept.ClientSecret = next, provider.ClientID, provider.ClientSecret
+		return putRefreshToken(t, store, key, kept, r.pair)
 	})
 	if failure := (*login.Error)(nil); errors.As(err, &failure) && failure.Code == login.CodeCanceled {
 		return errors.New("interrupted: the certificate is as it was")
@@ -129,12 +132,12 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 	}
 	template := sshcert.Template{
 		Principals:  id.Certificate.ValidPrincipals,
-		ValidBefore: renewedEnd(provider, id, result.Token),
+		ValidBefore: renewedEnd(provider, id, result.Token, time.Now()),
 	}
 	if old.AccessToken() != "" {
 		template.AccessToken = result.AccessToken
 	}
-	cert, err := sshcert.New(rand.Reader, signer, result.Token, template)
+	cert, err := newCertificate(signer, result.Token, template)
 	if err != nil {
 		return err
 	}
@@ -147,8 +150,8 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 			t.note("warning: %v", err)
 		}
 	}
-	if err := replaceInAgent(id, func(agent *userkeys.Agent) error {
-		return agent.Add(key, cert, id.Alias, provider.AgentConfirm, time.Now())
+	if err := replaceInAgent(id, func(agent *userkeys.Agent, held userkeys.Identity) error {
+		return agent.Add(private, cert, held.Alias, agentConstraints(provider), time.Now())
 	}); err != nil {
 		t.note("warning: %v", err)
 	}
@@ -172,37 +175,42 @@ func (r *renewal) settings(id userkeys.Identity, e keychain.Entry) login.Provide
 	return provider
 }
 
+// asAtLogin adds what the login was told by flags, which no configuration knows.
+func (r *renewal) asAtLogin(provider login.Provider, e keychain.Entry) login.Provider {
+	provider.ExpiresIn = cmp.Or(login.Lifetime(e.ExpiresIn), provider.ExpiresIn)
+	provider.AgentConfirm = provider.AgentConfirm || e.AgentConfirm
+	provider.AgentLifetime = cmp.Or(login.AgentLifetime(e.AgentLifetime), r.agentLifetime)
+	return provider
+}
+
 // isKeyBound is whether the provider put the key into the ID token (OpenID Connect Key Binding).
 func isKeyBound(token *pktoken.Token) bool {
 	header, _ := token.UnverifiedHeaders()
 	return header["typ"] == "dpop+id_token"
 }
 
-// renewedEnd is the end of the newest ID token. Where hosts are not known to accept refreshed ID tokens, it is never earlier
-// than the end that the login chose.
-func renewedEnd(provider login.Provider, id userkeys.Identity, token *pktoken.Token) time.Time {
+// renewedEnd is the end of the newest ID token, or earlier if the login asked for a shorter life. Where hosts are not known to accept
+// refreshed ID tokens, it is never earlier than the end that the login chose.
+func renewedEnd(provider login.Provider, id userkeys.Identity, token *pktoken.Token, now time.Time) time.Time {
 	_, end := login.TokenLife(token)
+	if asked := provider.ExpiresIn.End(now); provider.ExpiresIn != 0 && !asked.IsZero() && asked.Before(end) {
+		end = asked
+	}
 	if !provider.Refresh && (id.ValidBefore.IsZero() || id.ValidBefore.After(end)) {
 		return id.ValidBefore
 	}
 	return end
 }
 
-// replaceInAgent adds the renewed key where the agent holds the old one. No agent is none that holds it.
-func replaceInAgent(old userkeys.Identity, add func(*userkeys.Agent) error) error {
-	if os.Getenv("SSH_AUTH_SOCK") == "" {
-		return nil
-	}
-	agent, err := userkeys.DialAgent(os.Getenv)
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = agent.Close() }()
-	held, err := agent.List()
-	for _, id := range held {
-		if bytes.Equal(id.Certificate.Key.Marshal(), old.Certificate.Key.Marshal()) {
-			return add(agent)
+// replaceInAgent adds the renewed key where the agent holds the old one, under the alias that this has there: not every file says it.
+func replaceInAgent(old userkeys.Identity, add func(agent *userkeys.Agent, held userkeys.Identity) error) error {
+	return withAgent(func(agent *userkeys.Agent) error {
+		held, err := agent.List()
+		for _, id := range held {
+			if id.SameKey(old) {
+				return add(agent, id)
+			}
 		}
-	}
-	return err
+		return err
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"opkssh/integration/cisystem"
+	"opkssh/integration/freeport"
 	"opkssh/internal/usercli"
 )
 
@@ -45,7 +45,7 @@ func browse(url string) {
 	if err != nil {
 		panic(err)
 	}
-	response, err := (&http.Client{Jar: jar}).Get(url)
+	response, err := (&http.Client{Jar: jar, Transport: browserTransport()}).Get(url)
 	if err != nil {
 		panic(err)
 	}
@@ -109,9 +109,8 @@ func TestScripts(t *testing.T) {
 			env.Values[ofTest{}], env.Values[ofSystem{}] = env.T(), &[]*cisystem.System{}
 			env.Setenv("ISSUER", startOpenIDProvider(env.T().(testing.TB)))
 			env.Setenv("OTHER_ISSUER", startOpenIDProvider(env.T().(testing.TB)))
-			port, err := freePort()
-			env.Setenv("REDIRECT_URI", fmt.Sprintf("http://127.0.0.1:%d/login-callback", port))
-			return errors.Join(err, os.Mkdir(home, 0o700))
+			env.Setenv("REDIRECT_URI", fmt.Sprintf("http://127.0.0.1:%d/login-callback", freeport.Find(env.T().(testing.TB))))
+			return os.Mkdir(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"browse-to":    browseTo,
@@ -125,20 +124,14 @@ func TestScripts(t *testing.T) {
 			"ssh-agent":    sshAgent,
 			"wait-for-end": waitForEnd,
 			"tamper":       tamper,
+			"tls-provider": tlsProvider,
 			"vector":       func(ts *testscript.TestScript, _ bool, args []string) { vector(ts, vectors, args) },
 			"wait-for":     waitFor,
 			"wait-change":  waitChange,
+
+			"wait-for-empty-agent": waitForEmptyAgent,
 		},
 	})
-}
-
-// freePort is a port of its own for each script, since scripts run at the same time.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 // configure FILE puts FILE, with variables replaced, into ~/.opk/config.yml.

@@ -29,6 +29,17 @@ func sshAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("no ssh-agent after a minute")
 }
 
+// waitForEmptyAgent waits until the agent has dropped its keys.
+func waitForEmptyAgent(ts *testscript.TestScript, _ bool, _ []string) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		// Its status is 1 where it sees none.
+		if ts.Exec("ssh-add", "-l") != nil && ts.ReadFile("stdout") == "The agent has no identities.\n" {
+			return
+		}
+	}
+	ts.Fatalf("the agent holds keys after a minute")
+}
+
 // waitForEnd waits until the certificate in a file has ended.
 func waitForEnd(ts *testscript.TestScript, _ bool, args []string) {
 	cert, _, err := sshcert.ParseLine([]byte(ts.ReadFile(args[0])))

@@ -33,6 +33,7 @@ type keyReport struct {
 	Key         string     `json:"private_key_file,omitempty"`
 	Certificate string     `json:"certificate_file,omitempty"`
 	InAgent     bool       `json:"in_agent"`
+	PlainKey    bool       `json:"plain_key_in_agent,omitempty"` // without its certificate, as ssh adds it
 	Fingerprint string     `json:"key_fingerprint"`
 }
 
@@ -147,6 +148,7 @@ func reportKey(id userkeys.Identity, soon *endMargin, now time.Time) keyReport {
 		ExpiresAt:   id.TokenExpires.UTC(),
 		Certificate: id.Pair.Certificate,
 		InAgent:     id.InAgent,
+		PlainKey:    id.PlainInAgent,
 		Fingerprint: ssh.FingerprintSHA256(id.Certificate.Key),
 	}
 	if id.HasKeyFile {
@@ -179,6 +181,9 @@ func (r *keyReport) print(t *terminal, now time.Time) {
 		field("key", "%s", r.Key)
 	case r.InAgent:
 		field("key", "in the ssh-agent alone")
+	}
+	if r.PlainKey {
+		field("agent", "has the key without its certificate, by ssh-add or AddKeysToAgent: opkssh logout takes it out")
 	}
 	if r.Key == "" && r.Certificate != "" {
 		field("file", "%s", r.Certificate)

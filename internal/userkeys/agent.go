@@ -1,7 +1,6 @@
 package userkeys
 
 import (
-	"bytes"
 	"crypto"
 	"errors"
 	"fmt"
@@ -78,30 +77,42 @@ func dialSocket(path string) (io.ReadWriteCloser, error) {
 // Close ends the connection.
 func (a *Agent) Close() error { return a.conn.Close() }
 
-// Add gives the agent a key with its certificate, until the certificate's end. Then it takes out older certificates of that key, the
-// account's older key under the same alias, and keys of ours that have expired. An account can have another key under another alias:
-// see [Agent.RemoveReplaced]. With confirm the agent asks before each use. now is the time from which the agent counts. An agent
-// that knows no lifetimes gets the key without: see [Agent.NoLifetimes].
-func (a *Agent) Add(key crypto.Signer, cert *ssh.Certificate, alias string, confirm bool, now time.Time) error {
+// Constraints are those of a key in an agent (draft-miller-ssh-agent, key constraints). The certificate's end is one always.
+type Constraints struct {
+	Lifetime time.Duration // at most, cut to seconds; 0 is until the certificate's end
+	Confirm  bool          // the agent asks before each use
+}
+
+// Add gives the agent a key with its certificate, until the certificate's end or the end of the lifetime. Then it takes out older
+// certificates of that key, the account's older key under the same alias, and keys of ours that have expired. An account can have another
+// key under another alias: see [Agent.RemoveReplaced]. now is the time from which the agent counts. An agent that knows no lifetimes
+// gets the key without: see [Agent.NoLifetimes].
+func (a *Agent) Add(key crypto.Signer, cert *ssh.Certificate, alias string, constraints Constraints, now time.Time) error {
 	ours, err := sshcert.FromKey(cert)
 	if err != nil {
 		return err
 	}
 	id := identityOf(ours)
-	added := agent.AddedKey{PrivateKey: key, Certificate: cert, Comment: agentComment(id, alias), ConfirmBeforeUse: confirm}
+	added := agent.AddedKey{PrivateKey: key, Certificate: cert, Comment: agentComment(id, alias), ConfirmBeforeUse: constraints.Confirm}
+	lifetime := time.Duration(0)
+	if constraints.Lifetime > 0 {
+		lifetime = max(constraints.Lifetime/time.Second, 1)
+	}
 	if !id.ValidBefore.IsZero() {
 		left := id.ValidBefore.Sub(now) / time.Second
 		if left <= 0 {
 			return fmt.Errorf("the certificate ended at %s: no time is left for an agent", id.ValidBefore.UTC().Format(time.RFC3339))
 		}
-		added.LifetimeSecs = uint32(min(left, math.MaxUint32))
+		if lifetime == 0 || left < lifetime {
+			lifetime = left
+		}
 	}
+	added.LifetimeSecs = uint32(min(lifetime, math.MaxUint32))
 	if err := a.add(added); err != nil {
 		return agentFailed("take the key", err)
 	}
 	_, err = a.Remove(func(other Identity) bool {
-		sameKey := bytes.Equal(other.Certificate.Key.Marshal(), cert.Key.Marshal())
-		return (sameKey || other.Same(id) && other.Alias == alias || other.Expired(now)) && !other.Is(cert)
+		return (other.SameKey(id) || other.Same(id) && other.Alias == alias || other.Expired(now)) && !other.Is(cert)
 	})
 	return err
 }
@@ -169,12 +180,24 @@ func agentComment(id Identity, alias string) string {
 
 // List gives the keys of ours that the agent holds: those whose comment and certificate are as login makes them.
 func (a *Agent) List() ([]Identity, error) {
+	keys, err := a.list()
+	if err != nil {
+		return nil, err
+	}
+	return oursAmong(keys), nil
+}
+
+// list gives everything that the agent holds, with a deadline for what is asked next too.
+func (a *Agent) list() ([]*agent.Key, error) {
 	a.beginAsking()
 	keys, err := a.agent.List()
 	if err != nil {
 		return nil, agentFailed("list its keys", err)
 	}
-	var list []Identity
+	return keys, nil
+}
+
+func oursAmong(keys []*agent.Key) (list []Identity) {
 	for _, key := range keys {
 		mark, ours := parseMark(key.Comment)
 		if !ours {
@@ -192,7 +215,7 @@ func (a *Agent) List() ([]Identity, error) {
 		id.Alias, id.InAgent = mark.Alias, true
 		list = append(list, id)
 	}
-	return list, nil
+	return list
 }
 
 // Remove takes the keys of ours that match out of the agent, and returns them.
@@ -214,14 +237,14 @@ func (a *Agent) Remove(match func(Identity) bool) ([]Identity, error) {
 	return removed, nil
 }
 
-// Complete adds to what is in files what the agent holds: InAgent where it has the same certificate, and the identities that
-// it alone has.
+// Complete adds to what is in files what the agent holds: InAgent where it has the same certificate, PlainInAgent where it has the key
+// without one, and the identities that it alone has.
 func (a *Agent) Complete(list []Identity) ([]Identity, error) {
-	held, err := a.List()
+	keys, err := a.list()
 	if err != nil {
 		return list, err
 	}
-	for _, id := range held {
+	for _, id := range oursAmong(keys) {
 		known := false
 		for i := range list {
 			if list[i].Is(id.Certificate) {
@@ -231,6 +254,9 @@ func (a *Agent) Complete(list []Identity) ([]Identity, error) {
 		if !known {
 			list = append(list, id)
 		}
+	}
+	for i := range list {
+		list[i].PlainInAgent = holdsPlain(keys, list[i])
 	}
 	return list, nil
 }

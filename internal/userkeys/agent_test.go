@@ -101,6 +101,7 @@ func TestAgentConstraints(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	cases := map[string]struct {
 		end      time.Time
+		most     time.Duration
 		confirm  bool
 		lifetime uint32
 		refused  bool
@@ -109,7 +110,12 @@ func TestAgentConstraints(t *testing.T) {
 		"with confirmation":    {end: now.Add(time.Hour), lifetime: 3600, confirm: true},
 		"no end":               {lifetime: 0},
 		"longer than it holds": {end: now.Add(200 * 365 * 24 * time.Hour), lifetime: 1<<32 - 1},
+		"a shorter one":        {end: now.Add(time.Hour), most: 10*time.Minute + time.Second/2, lifetime: 600},
+		"a longer one":         {end: now.Add(time.Hour), most: 2 * time.Hour, lifetime: 3600},
+		"one without an end":   {most: time.Minute, lifetime: 60},
+		"less than a second":   {most: time.Millisecond, lifetime: 1},
 		"over":                 {end: now, refused: true},
+		"over, with a longer":  {end: now, most: time.Hour, refused: true},
 		"long over":            {end: now.Add(-time.Hour), refused: true},
 	}
 	for name, c := range cases {
@@ -119,7 +125,7 @@ func TestAgentConstraints(t *testing.T) {
 				who := alice
 				who.end = c.end
 				key, cert := who.login(t, kind)
-				err := client.Add(key, cert, "work", c.confirm, now)
+				err := client.Add(key, cert, "work", userkeys.Constraints{Lifetime: c.most, Confirm: c.confirm}, now)
 				if c.refused {
 					if err == nil || len(recording.added) > 0 {
 						t.Errorf("expected a refusal, got %v and %d keys", err, len(recording.added))
@@ -143,7 +149,7 @@ func TestAgentComment(t *testing.T) {
 	who := alice
 	who.email, who.end = "alice\x1b]0;owned\u202e@example.com", time.Date(2100, 1, 2, 3, 4, 5, 0, time.UTC)
 	key, cert := who.login(t, userkeys.ECDSA)
-	if err := client.Add(key, cert, "work", false, time.Now()); err != nil {
+	if err := client.Add(key, cert, "work", userkeys.Constraints{}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	const want = "openpubkey: alias=work alice?]0;owned?@example.com https://op.example.com until 2100-01-02T03:04:05Z"
@@ -168,7 +174,7 @@ func TestAgentReplaces(t *testing.T) {
 		change(&who)
 		others[name] = who
 		key, cert := who.login(t, userkeys.Ed25519)
-		if err := client.Add(key, cert, "", false, time.Now()); err != nil {
+		if err := client.Add(key, cert, "", userkeys.Constraints{}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -183,7 +189,7 @@ func TestAgentReplaces(t *testing.T) {
 		}
 	}
 	key, cert := alice.login(t, userkeys.ECDSA)
-	if err := client.Add(key, cert, "", false, time.Now()); err != nil {
+	if err := client.Add(key, cert, "", userkeys.Constraints{}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	list, err := client.List()
@@ -212,7 +218,7 @@ func TestAgentRefuses(t *testing.T) {
 	recording, client := startAgent(t)
 	recording.refuse = true
 	key, cert := alice.login(t, userkeys.ECDSA)
-	if err := client.Add(key, cert, "", false, time.Now()); err == nil || !strings.Contains(err.Error(), "take the key") {
+	if err := client.Add(key, cert, "", userkeys.Constraints{}, time.Now()); err == nil || !strings.Contains(err.Error(), "take the key") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -224,17 +230,17 @@ func TestAgentWithoutLifetimes(t *testing.T) {
 	who := alice
 	who.end = time.Now().Add(time.Hour)
 	key, cert := who.login(t, userkeys.ECDSA)
-	if err := client.Add(key, cert, "", true, time.Now()); err == nil || len(recording.added) > 0 || client.NoLifetimes() {
+	if err := client.Add(key, cert, "", userkeys.Constraints{Confirm: true}, time.Now()); err == nil || len(recording.added) > 0 || client.NoLifetimes() {
 		t.Errorf("with confirmation: %v, %d keys", err, len(recording.added))
 	}
-	if err := client.Add(key, cert, "", false, time.Now()); err != nil || len(recording.added) != 1 || !client.NoLifetimes() {
+	if err := client.Add(key, cert, "", userkeys.Constraints{}, time.Now()); err != nil || len(recording.added) != 1 || !client.NoLifetimes() {
 		t.Errorf("without: %v, %d keys", err, len(recording.added))
 	}
 	// What such an agent keeps beyond its time goes with the next login, of whichever account.
 	other := alice
 	other.subject = "user-2"
 	key, cert = other.login(t, userkeys.ECDSA)
-	if err := client.Add(key, cert, "", false, who.end); err != nil {
+	if err := client.Add(key, cert, "", userkeys.Constraints{}, who.end); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := client.List(); err != nil || len(list) != 1 || list[0].Subject != other.subject {
@@ -250,7 +256,7 @@ func TestAgentAfterALongLogin(t *testing.T) {
 		if err := client.PassDeadline(); err != nil {
 			t.Fatal(err)
 		}
-		if err := client.Add(key, cert, "", false, time.Now()); err != nil {
+		if err := client.Add(key, cert, "", userkeys.Constraints{}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -286,7 +292,7 @@ func TestComplete(t *testing.T) {
 			}
 		}
 		if who != fileOnly {
-			if err := client.Add(key, cert, "work", false, time.Now()); err != nil {
+			if err := client.Add(key, cert, "work", userkeys.Constraints{}, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -27,11 +27,12 @@ type Identity struct {
 	TokenExpires time.Time // of the refreshed ID token, if there is one, else of the ID token
 	ValidBefore  time.Time // of the certificate; zero: it has no end
 
-	Certificate *ssh.Certificate
-	Pair        Pair // zero if it is in an agent alone
-	Mark        Mark
-	HasKeyFile  bool
-	InAgent     bool // set by [Agent.Complete] and [Agent.List]
+	Certificate  *ssh.Certificate
+	Pair         Pair // zero if it is in an agent alone
+	Mark         Mark
+	HasKeyFile   bool
+	InAgent      bool // set by [Agent.Complete] and [Agent.List]
+	PlainInAgent bool // without its certificate: see [Agent.RemovePlain]; set by [Agent.Complete]
 
 	// Problem says why the files cannot be used, "" if they can. A private key that is to be in an agent is no problem of the
 	// files.
@@ -133,25 +134,41 @@ func identityOf(cert *sshcert.Certificate) Identity {
 // maxUnixTime is the end of the year 9999, after which RFC 3339 has no words.
 const maxUnixTime = 253402300799
 
-// clientID is whom the ID token was made for. Where the audience is a commitment to the key, as in CI jobs, it is nobody: "". Of
-// several clients, where no party is named, it is the first, which need not be the one that has logged in.
+// clientID is whom the ID token was made for: the client ID of the row that hosts have for it. Where the audience is a commitment to
+// the key, as in some CI jobs, it is nobody: "". Of several clients, where no party is named, it is the first, which need not be the one
+// that has logged in.
 func clientID(claims map[string]any, clients []string) string {
 	if party, ok := claims["azp"].(string); ok {
 		return party
 	}
-	if len(clients) == 0 {
-		return ""
+	if len(clients) > 0 {
+		return clients[0]
 	}
-	return clients[0]
+	for _, audience := range audiences(claims) {
+		if strings.HasPrefix(audience, pktoken.GQAudiencePrefix) {
+			return audience
+		}
+	}
+	return ""
 }
 
 // clients are those whose hosts accept an ID token: its audience, and of a list the authorized party alone, where one is named.
 func clients(claims map[string]any, commitment string) (all []string) {
-	list, isList := claims["aud"].([]any)
+	_, isList := claims["aud"].([]any)
 	party, named := claims["azp"]
+	for _, audience := range audiences(claims) {
+		if audience != commitment && !strings.HasPrefix(audience, pktoken.GQAudiencePrefix) && (!isList || !named || party == audience) {
+			all = append(all, audience)
+		}
+	}
+	return all
+}
+
+// audiences are what `aud` names, as a string or as a list (RFC 7519 §4.1.3).
+func audiences(claims map[string]any) (all []string) {
+	list, _ := claims["aud"].([]any)
 	for _, audience := range append(slices.Clone(list), claims["aud"]) {
-		text, ok := audience.(string)
-		if ok && text != commitment && !strings.HasPrefix(text, pktoken.GQAudiencePrefix) && (!isList || !named || party == audience) {
+		if text, ok := audience.(string); ok {
 			all = append(all, text)
 		}
 	}

@@ -87,7 +87,7 @@ func remove(t *testing.T, name string) {
 
 // A key is at the clients whose hosts accept it, and at no other.
 func TestAtOneOfSeveralClients(t *testing.T) {
-	two := []string{"a", "b"}
+	two, proof := []string{"a", "b"}, pktoken.GQAudiencePrefix+"infra"
 	for name, c := range map[string]struct {
 		aud, azp any
 		clientID string // which accounts and files are named after
@@ -102,6 +102,9 @@ func TestAtOneOfSeveralClients(t *testing.T) {
 		"several, for the first":     {two, "a", "a", two[:1]},
 		"several, for the second":    {two, "b", "b", two[1:]},
 		"several, for another":       {two, "c", "c", nil},
+		"a job":                      {proof, nil, proof, nil},
+		"a job, as a list":           {[]string{proof}, nil, proof, nil},
+		"a job, for a party":         {proof, "a", "a", nil},
 	} {
 		op := pktokentest.NewIssuer(t, "https://op.example.com", "ES256")
 		key, err := userkeys.Generate(userkeys.ECDSA)

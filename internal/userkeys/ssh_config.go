@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// EditSSHConfig changes a person's ~/.ssh/config, or another file that they keep by hand, in the way that edit says. Mode and
-// everything that edit leaves alone stay as they are, and readers see the old file or the new one. Behind a symbolic link the
+// EditSSHConfig changes a person's ~/.ssh/config, or another file that they keep by hand, in the way that edit says. Mode,
+// owner (where root does it) and everything that edit leaves alone stay as they are, and readers see the old file or the new one. Behind a symbolic link the
 // file that it leads to is changed, and the link stays. A file that is missing is made with mode 0600.
 func EditSSHConfig(file string, edit func(old []byte) ([]byte, error)) (changed bool, err error) {
 	unlock, err := lockFolder(filepath.Dir(file))

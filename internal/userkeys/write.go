@@ -110,8 +110,9 @@ func (p Pair) writeLocked(key crypto.Signer, cert *ssh.Certificate, mark Mark) (
 	return syncFolder(filepath.Dir(p.Key))
 }
 
-// writeNew writes and syncs a file that is to be renamed to name.
+// writeNew writes and syncs a file that is to be renamed to name, and then has the owner of what was there.
 func writeNew(name string, data []byte, mode fs.FileMode) error {
+	replaced := name
 	name += newSuffix
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -120,6 +121,7 @@ func writeNew(name string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
+	keepOwner(file, replaced)
 	_, err = file.Write(data)
 	if err == nil && runtime.GOOS != "windows" { // where a file has the rights of its folder
 		err = file.Chmod(mode)

@@ -19,6 +19,14 @@ const MaxToken = 64 << 10
 // room for 128 KiB with its end (execve(2)). A longer one sshd refuses, and logs the beginning of it.
 const MaxCertificate = (128<<10 - 1) / 4 * 3
 
+// TokenSizeError says that a PK token is longer than [MaxToken]: most often its ID token lists very many groups.
+type TokenSizeError struct{ Size int }
+
+// Error gives both sizes.
+func (e *TokenSizeError) Error() string {
+	return fmt.Sprintf("the PK token has %d bytes, and a certificate has room for %d", e.Size, MaxToken)
+}
+
 // Template is what the user chooses of a certificate.
 type Template struct {
 	Principals  []string  // none means [WildcardPrincipal]
@@ -26,10 +34,11 @@ type Template struct {
 	AccessToken string    // "" means none
 }
 
-// New makes the certificate for a PK token, signed by the user's own key, which must be the key that the token names.
+// New makes the certificate for a PK token, signed by the user's own key, which must be the key that the token names. The error is a
+// *[TokenSizeError] where the token is too long.
 func New(random io.Reader, user ssh.Signer, token *pktoken.Token, template Template) (*ssh.Certificate, error) {
 	if size := len(token.Compact()); size > MaxToken {
-		return nil, fmt.Errorf("the PK token has %d bytes, and a certificate has room for %d: does the ID token list very many groups?", size, MaxToken)
+		return nil, &TokenSizeError{Size: size}
 	}
 	tokenKey, err := token.UserKey()
 	if err != nil {

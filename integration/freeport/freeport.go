@@ -1,4 +1,5 @@
-package process
+// Package freeport finds ports for tests. It is for every operating system.
+package freeport
 
 import (
 	"math/rand/v2"
@@ -7,9 +8,9 @@ import (
 	"testing"
 )
 
-// FreePort finds a TCP port on 127.0.0.1 for a program that binds it soon. It lies below the ports that
+// Find finds a TCP port on 127.0.0.1 for a program that binds it soon. It lies below the ports that
 // the kernel gives to others by itself (32768 and above), so that it stays free until then.
-func FreePort(t testing.TB) int {
+func Find(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
 		port := 10240 + rand.IntN(32768-10240)
