@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"io/fs"
 	"time"
 
 	"opkssh/pkg/pktoken"
@@ -67,25 +67,22 @@ type Imported struct {
 // Import takes what a bundle has of the issuers that accept names. It is held to what is demanded of a provider's own answer. The time
 // at which it was fetched stays: it is no fresher here than where it comes from, what is too old to serve is not taken,
 // and what is held already and is newer is left alone. One issuer's fault does not keep the others out. With dryRun
-// nothing is written. The error is about the bundle as a whole, or an [*Error] with [ReasonFolder].
+// nothing is written. The error is about the bundle as a whole, or an [*Error] with [ReasonFolder], and then nothing is taken.
 func (c *Cache) Import(ctx context.Context, bundle []byte, accept func(issuer string) error, dryRun bool) ([]Imported, error) {
 	providers, err := readBundle(bundle)
 	if err != nil {
 		return nil, err
 	}
-	var f *folder
-	if f, err = openFolder(c.Dir, !dryRun); err != nil && !dryRun {
+	f, err := openFolder(c.Dir, !dryRun)
+	if err != nil && (!dryRun || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, err
 	}
 	if f != nil {
 		defer f.close()
 	}
 	var all []Imported
-	for i, object := range providers {
+	for _, object := range providers {
 		issuer, _ := object["issuer"].(string)
-		if slices.ContainsFunc(all, func(r Imported) bool { return r.Issuer == issuer }) {
-			return all, fmt.Errorf("bundle: entry %d: the issuer %+q stands twice", i+1, shorten(issuer))
-		}
 		r := Imported{Issuer: issuer}
 		if r.Err = accept(issuer); r.Err == nil {
 			c.importOne(ctx, f, object, dryRun, &r)
@@ -113,11 +110,17 @@ func readBundle(data []byte) (providers []map[string]any, err error) {
 	if !ok {
 		return nil, errors.New("bundle: expected a list of providers")
 	}
+	seen := map[string]bool{}
 	for i, item := range list {
 		provider, ok := item.(map[string]any)
 		if !ok {
 			return nil, fmt.Errorf("bundle: entry %d: expected an object", i+1)
 		}
+		issuer, _ := provider["issuer"].(string)
+		if seen[issuer] {
+			return nil, fmt.Errorf("bundle: entry %d: the issuer %+q stands twice", i+1, shorten(issuer))
+		}
+		seen[issuer] = true
 		providers = append(providers, provider)
 	}
 	return providers, nil

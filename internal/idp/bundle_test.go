@@ -5,7 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,8 +56,8 @@ func TestBundle(t *testing.T) {
 	if err != nil || len(all) != 1 || !all[0].Changed || all[0].Err != nil {
 		t.Fatalf("got %+v, %v", all, err)
 	}
-	if entries, err := offline.Entries(); err != nil || len(entries) != 0 {
-		t.Fatalf("expected nothing, got %+v, %v", entries, err)
+	if left := names(t, offline.Dir); len(left) != 0 {
+		t.Fatalf("expected nothing, got %q", left)
 	}
 
 	if r := imported(t, offline, bundle); r.Err != nil || !r.Changed || !r.FetchedAt.Equal(fetched) {
@@ -79,6 +83,24 @@ func TestBundle(t *testing.T) {
 		t.Errorf("older than what is held: got %+v", r)
 	}
 	wantKey(t, offline, op.issuer, "two", true)
+
+	// New keys take the place of old ones, and of those that a clock which was wrong has left.
+	newer := exported(t, offline)
+	if r := imported(t, online, newer); r.Err != nil || !r.Changed || !r.FetchedAt.Equal(now.Now()) {
+		t.Errorf("newer than what is held: got %+v", r)
+	}
+	wantKey(t, online, op.issuer, "two", true)
+	for ahead, changed := range map[time.Duration]bool{time.Minute: false, time.Minute + time.Second: true} {
+		wrong := &clock{now: now.Now().Add(ahead)}
+		future := op.newCache(t.TempDir(), wrong)
+		if err := future.Refresh(ctx, op.issuer); err != nil {
+			t.Fatal(err)
+		}
+		future.Now = now.Now
+		if r := imported(t, future, newer); r.Err != nil || r.Changed != changed {
+			t.Errorf("held from %v ahead: got %+v", ahead, r)
+		}
+	}
 
 	// An import makes nothing fresh again, and ends with max_stale.
 	now.move(23 * time.Hour)
@@ -130,18 +152,27 @@ func edited(t *testing.T, bundle []byte, change func(entry map[string]any)) []by
 	return data
 }
 
-func TestImportRefuses(t *testing.T) {
-	op, now := newProvider(t), newClock()
+// newBundle has the keys of one provider, of just now.
+func newBundle(t *testing.T) (op *openIDProvider, now *clock, bundle []byte) {
+	t.Helper()
+	op, now = newProvider(t), newClock()
 	online := op.newCache(t.TempDir(), now)
 	if err := online.Refresh(context.Background(), op.issuer); err != nil {
 		t.Fatal(err)
 	}
-	bundle := exported(t, online)
+	return op, now, exported(t, online)
+}
+
+func TestImportRefuses(t *testing.T) {
+	op, now, bundle := newBundle(t)
 	set := func(name string, value any) func(map[string]any) { return func(e map[string]any) { e[name] = value } }
 	for name, change := range map[string]func(map[string]any){
-		"another issuer":     set("issuer", "https://op.example.com"),
-		"no URL":             set("issuer", "op"),
-		"plain http":         set("issuer", "http://op.example.com"),
+		"another issuer": set("issuer", "https://op.example.com"),
+		"no URL":         set("issuer", "op"),
+		"plain http":     set("issuer", "http://op.example.com"),
+		"plain http in both": func(e map[string]any) {
+			e["issuer"], e["discovery"] = "http://op.example.com", `{"issuer":"http://op.example.com","jwks_uri":"https://op.example.com/keys"}`
+		},
 		"no issuer":          func(e map[string]any) { delete(e, "issuer") },
 		"another version":    set("version", 2),
 		"discovery document": set("discovery", `{"issuer":"https://op.example.com"}`),
@@ -169,24 +200,152 @@ func TestImportRefuses(t *testing.T) {
 	}
 
 	no := errors.New("not configured")
-	all, err := op.newCache(t.TempDir(), now).Import(context.Background(), bundle, func(string) error { return no }, false)
-	if err != nil || len(all) != 1 || !errors.Is(all[0].Err, no) {
-		t.Errorf("not accepted: got %+v, %v", all, err)
+	offline := op.newCache(t.TempDir(), now)
+	all, err := offline.Import(context.Background(), bundle, func(string) error { return no }, false)
+	if err != nil || len(all) != 1 || !errors.Is(all[0].Err, no) || len(names(t, offline.Dir)) != 0 {
+		t.Errorf("not accepted: got %+v, %v and the files %q", all, err, names(t, offline.Dir))
 	}
 
 	twice := bytes.Replace(bundle, []byte(`"providers":[`), slices.Concat([]byte(`"providers":[`), entryOf(t, bundle), []byte(",")), 1)
-	for name, data := range map[string][]byte{
-		"empty":             nil,
-		"an array":          []byte("[]"),
-		"another format":    bytes.Replace(bundle, []byte("opkssh-provider-keys"), []byte("x"), 1),
-		"another version":   bytes.Replace(bundle, []byte("\"version\":1}\n"), []byte("\"version\":2}"), 1),
-		"no list":           []byte(`{"format":"opkssh-provider-keys","version":1,"providers":{}}`),
-		"a list of strings": []byte(`{"format":"opkssh-provider-keys","version":1,"providers":["x"]}`),
-		"twice the same":    twice,
+	large := bytes.Repeat([]byte("x"), 64<<20+1)
+	for name, test := range map[string]struct {
+		data []byte
+		says string
+	}{
+		"empty":               {nil, "JSON"},
+		"an array":            {[]byte("[]"), "JSON"},
+		"as large as allowed": {large[1:], "JSON"},
+		"larger":              {large, "at most 67108864 bytes"},
+		"another format":      {bytes.Replace(bundle, []byte("opkssh-provider-keys"), []byte("x"), 1), "the format"},
+		"another version":     {bytes.Replace(bundle, []byte("\"version\":1}\n"), []byte("\"version\":2}"), 1), "the version"},
+		"no list":             {[]byte(`{"format":"opkssh-provider-keys","version":1,"providers":{}}`), "a list"},
+		"a list of strings":   {[]byte(`{"format":"opkssh-provider-keys","version":1,"providers":["x"]}`), "entry 1"},
+		"twice the same":      {twice, "entry 2"},
 	} {
-		if _, err := op.newCache(t.TempDir(), now).Import(context.Background(), data, anyIssuer, false); err == nil || bytes.Equal(data, bundle) {
-			t.Errorf("%s: expected an error", name)
+		offline := op.newCache(t.TempDir(), now)
+		_, err := offline.Import(context.Background(), test.data, anyIssuer, false)
+		if err == nil || !strings.Contains(err.Error(), test.says) || len(names(t, offline.Dir)) != 0 {
+			t.Errorf("%s: expected an error with %q and no file, got %v and %q", name, test.says, err, names(t, offline.Dir))
 		}
+	}
+}
+
+// TestImportIntoFolders: what cannot be kept is not said to be, and a trial needs no folder.
+func TestImportIntoFolders(t *testing.T) {
+	op, now, bundle := newBundle(t)
+	ctx := context.Background()
+	missing := op.newCache(filepath.Join(t.TempDir(), "missing"), now)
+	all, err := missing.Import(ctx, bundle, anyIssuer, true)
+	if err != nil || len(all) != 1 || all[0].Err != nil || !all[0].Changed {
+		t.Errorf("tried without a folder: got %+v, %v", all, err)
+	}
+	if _, err := os.Stat(missing.Dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("expected %v, got %v", fs.ErrNotExist, err)
+	}
+	file := op.newCache(filepath.Join(t.TempDir(), "file"), now)
+	if err := os.WriteFile(file.Dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dryRun := range []bool{false, true} {
+		_, err = file.Import(ctx, bundle, anyIssuer, dryRun)
+		wantReason(t, err, idp.ReasonFolder)
+	}
+}
+
+// TestImportOfLargeEntry: one that makes a larger file than is read is not taken, and what is held stays.
+func TestImportOfLargeEntry(t *testing.T) {
+	op, now, bundle := newBundle(t)
+	for length, want := range map[int]idp.Reason{4 << 20: "", 4<<20 + 1: idp.ReasonFolder} {
+		c := op.newCache(t.TempDir(), now)
+		if r := imported(t, c, bundle); r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		held, err := c.Entry(op.issuer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := os.ReadFile(held.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := imported(t, c, edited(t, bundle, func(e map[string]any) {
+			e["fetched_at"] = stamp(now, time.Second)
+			e["discovery"] = e["discovery"].(string) + strings.Repeat(" ", length-len(whole))
+		}))
+		wantReasonOrNone(t, r.Err, want)
+		now.move(time.Second)
+		wantKey(t, c, op.issuer, "one", true)
+		now.move(-time.Second)
+		if e, err := c.Entry(op.issuer); err != nil || r.Changed != (want == "") || e.FetchedAt.After(held.FetchedAt) != r.Changed {
+			t.Errorf("%d bytes: got %+v, and held %+v, %v", length, r, e, err)
+		}
+	}
+}
+
+// TestImportWhileAnotherProcessAsks: it waits for the lock, and a trial needs none.
+func TestImportWhileAnotherProcessAsks(t *testing.T) {
+	op, now, bundle := newBundle(t)
+	ctx := context.Background()
+	asked, release := op.hold(discoveryPath)
+	done := make(chan error)
+	busy := op.newCache(t.TempDir(), now)
+	go func() { done <- busy.Refresh(ctx, op.issuer) }()
+	<-asked
+	impatient := op.newCache(busy.Dir, now)
+	impatient.Timeout = time.Millisecond
+	r := imported(t, impatient, bundle)
+	wantReason(t, r.Err, idp.ReasonBusy)
+	all, err := impatient.Import(ctx, bundle, anyIssuer, true)
+	if err != nil || len(all) != 1 || all[0].Err != nil || !all[0].Changed || r.Changed {
+		t.Errorf("tried meanwhile: got %+v, %v, and imported %+v", all, err, r)
+	}
+	release()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBundleOfSeveral: each issuer stands for itself.
+func TestBundleOfSeveral(t *testing.T) {
+	now, ctx := newClock(), context.Background()
+	issuers := []string{"https://d.example.com", "https://b.example.com", "https://e.example.com", "https://a.example.com", "https://c.example.com"}
+	var entries []map[string]any
+	for _, issuer := range issuers {
+		entries = append(entries, map[string]any{
+			"version": 1, "issuer": issuer, "fetched_at": stamp(now, 0), "fresh_until": stamp(now, time.Hour),
+			"discovery": `{"issuer":"` + issuer + `","jwks_uri":"` + issuer + `/keys"}`, "jwks": string(jwks(t, "one")),
+		})
+	}
+	entries[0]["fresh_until"], entries[2]["fresh_until"] = stamp(now, 0), stamp(now, 24*time.Hour)
+	entries[1]["jwks"] = "{}"
+	bundle, err := json.Marshal(map[string]any{"format": "opkssh-provider-keys", "version": 1, "providers": entries})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &idp.Cache{Dir: t.TempDir(), Now: now.Now}
+	all, err := c.Import(ctx, bundle, anyIssuer, false)
+	if err != nil || len(all) != len(issuers) {
+		t.Fatalf("expected %d issuers, got %+v, %v", len(issuers), all, err)
+	}
+	for i, r := range all {
+		if r.Issuer != issuers[i] || (r.Err == nil) != (i != 1) || r.Changed != (i != 1) {
+			t.Errorf("%s: got %+v", issuers[i], r)
+		}
+	}
+	held, err := c.Entries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, e := range held {
+		found = append(found, e.Issuer)
+	}
+	if want := []string{issuers[3], issuers[4], issuers[0], issuers[2]}; !slices.Equal(found, want) {
+		t.Errorf("expected %q, got %q", want, found)
+	}
+	_, found, err = c.Export(func(issuer string) bool { return issuer == issuers[0] })
+	if err != nil || !slices.Equal(found, issuers[:1]) {
+		t.Errorf("expected %q alone, got %q, %v", issuers[0], found, err)
 	}
 }
 

@@ -90,6 +90,9 @@ func (c *Cache) Refresh(ctx context.Context, issuer string) error {
 	if err := CheckIssuer(issuer); err != nil {
 		return err
 	}
+	if c.Offline {
+		return offlineError(issuer)
+	}
 	f, err := openFolder(c.Dir, true)
 	if err != nil {
 		return err
@@ -114,6 +117,8 @@ type Entry struct {
 	FreshUntil time.Time
 	StaleUntil time.Time // not used from then on
 	KeyIDs     []string
+	Usable     int    // keys that can verify a signature: a key needs no key ID
+	JWKS       string // the document that they are in
 	Path       string
 }
 
@@ -169,7 +174,7 @@ func (c *Cache) Entry(issuer string) (Entry, error) {
 func (c *Cache) entry(f *folder, p *provider) Entry {
 	return Entry{
 		Issuer: p.issuer, FetchedAt: p.fetchedAt, FreshUntil: p.freshUntil, StaleUntil: p.freshUntil.Add(c.maxStale()),
-		KeyIDs: p.keys.KeyIDs(), Path: filepath.Join(f.path, providerFileName(p.issuer)+providerFileSuffix),
+		KeyIDs: p.keys.KeyIDs(), Usable: p.keys.Usable(), JWKS: p.jwks, Path: filepath.Join(f.path, providerFileName(p.issuer)+providerFileSuffix),
 	}
 }
 

@@ -1,6 +1,7 @@
 package idp_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -27,14 +28,16 @@ func TestFreshKeysNeedNoRequest(t *testing.T) {
 	}
 	op.wantRequests(0, 0)
 
-	// Nor a look at the network's settings.
+	// Nor a look at the network's settings, nor a warning.
 	c := op.newCache(dir, now)
+	c.Warn = func(message string, args ...any) { t.Error(message, args) }
 	c.Network.Getenv = func(string) string { t.Error("environment read"); return "" }
 	wantKey(t, c, op.issuer, "one", true)
 
 	now.move(time.Second)
 	op.setKeys("two")
-	set, err := op.newCache(dir, now).Keys(context.Background(), op.issuer, nil)
+	c.Network.Getenv = nil
+	set, err := c.Keys(context.Background(), op.issuer, nil)
 	if err != nil || !slices.Equal(set.KeyIDs(), []string{"two"}) {
 		t.Errorf("expected the new keys, got %v, %v", set, err)
 	}
@@ -217,28 +220,32 @@ func TestEntries(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "provider-x-y.json"), []byte("{"), 0o600); err != nil {
+	// A file that cannot be read and one under another issuer's name are warned about, what is no provider's is none of this.
+	whole, err := os.ReadFile(filepath.Join(dir, idp.ProviderFileName(first.issuer)+".json"))
+	if err != nil {
 		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"provider-x-y.json": []byte("{"), "provider-copy.json": whole, "userinfo-x.json": []byte("{}")} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	warnings := 0
 	c := first.newCache(dir, now)
 	c.Warn = func(string, ...any) { warnings++ }
 	entries, err := c.Entries()
-	if err != nil || len(entries) != 2 || warnings != 1 {
-		t.Fatalf("expected 2 entries and 1 warning, got %v, %v, %d", entries, err, warnings)
-	}
-	if !slices.IsSortedFunc(entries, func(a, b idp.Entry) int { return strings.Compare(a.Issuer, b.Issuer) }) {
-		t.Errorf("expected the entries by issuer, got %v", entries)
+	if err != nil || len(entries) != 2 || warnings != 2 {
+		t.Fatalf("expected 2 entries and 2 warnings, got %v, %v, %d", entries, err, warnings)
 	}
 	for _, e := range entries {
 		if !e.FetchedAt.Equal(started) || !e.FreshUntil.Equal(started.Add(time.Hour)) || !e.StaleUntil.Equal(started.Add(25*time.Hour)) ||
-			!slices.Equal(e.KeyIDs, []string{"one"}) {
+			!slices.Equal(e.KeyIDs, []string{"one"}) || e.Usable != 1 || !strings.HasPrefix(e.JWKS, "{") {
 			t.Errorf("got %+v", e)
 		}
 		if info, err := os.Stat(e.Path); err != nil || !info.Mode().IsRegular() {
 			t.Errorf("path %q: %v", e.Path, err)
 		}
-		if one, err := c.Entry(e.Issuer); err != nil || one.Path != e.Path || !one.FreshUntil.Equal(e.FreshUntil) || warnings != 1 {
+		if one, err := c.Entry(e.Issuer); err != nil || one.Path != e.Path || !one.FreshUntil.Equal(e.FreshUntil) || warnings != 2 {
 			t.Errorf("alone: expected %+v, got %+v, %v", e, one, err)
 		}
 	}
@@ -249,9 +256,14 @@ func TestEntries(t *testing.T) {
 	if entries, err := missing.Entries(); err != nil || len(entries) != 0 {
 		t.Errorf("missing folder: got %v, %v", entries, err)
 	}
+	if _, err := missing.Entry(first.issuer); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing folder: expected %v, got %v", fs.ErrNotExist, err)
+	}
 	if _, err := os.Stat(missing.Dir); err == nil {
 		t.Error("the folder was made for reading")
 	}
+	_, err = (&idp.Cache{Dir: filepath.Join(dir, "provider-x-y.json")}).Entries()
+	wantReason(t, err, idp.ReasonFolder)
 }
 
 func TestDiscover(t *testing.T) {
@@ -281,16 +293,110 @@ func TestDiscover(t *testing.T) {
 		{"endpoint of another type", map[string]any{"token_endpoint": 1}, idp.ReasonMalformed},
 		{"list of another type", map[string]any{"scopes_supported": "openid"}, idp.ReasonMalformed},
 		{"list with another type", map[string]any{"scopes_supported": []any{"openid", 1}}, idp.ReasonMalformed},
+		{"list with another type first", map[string]any{"scopes_supported": []any{1, "openid"}}, idp.ReasonMalformed},
+		{"endpoint that is empty", map[string]any{"token_endpoint": ""}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			op.set(discoveryPath, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(op.discovery(test.members)) })
 			c := op.newCache(t.TempDir(), now)
 			_, err := c.Discover(context.Background(), op.issuer)
-			wantReason(t, err, test.want)
+			wantReasonOrNone(t, err, test.want)
 			// Logins need none of these.
 			wantKey(t, c, op.issuer, "one", true)
 		})
 	}
+}
+
+func TestDiscoverFails(t *testing.T) {
+	op, now := newProvider(t), newClock()
+	dir := t.TempDir()
+	if err := op.newCache(dir, now).Refresh(context.Background(), op.issuer); err != nil {
+		t.Fatal(err)
+	}
+	// A login reads the keys of this file, and they are still there.
+	file := filepath.Join(dir, idp.ProviderFileName(op.issuer)+".json")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, bytes.Replace(data, []byte(`"discovery":"{`), []byte(`"discovery":"`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = op.newCache(dir, now).Discover(context.Background(), op.issuer)
+	wantReason(t, err, idp.ReasonMalformed)
+	op.down()
+	_, err = op.newCache(t.TempDir(), now).Discover(context.Background(), op.issuer)
+	wantReason(t, err, idp.ReasonStatus)
+}
+
+// TestOffline: nobody is asked, nothing is written, and what is held serves for as long as it would with a provider that is down.
+func TestOffline(t *testing.T) {
+	op, now := newProvider(t), newClock()
+	dir := t.TempDir()
+	if err := op.newCache(dir, now).Refresh(context.Background(), op.issuer); err != nil {
+		t.Fatal(err)
+	}
+	op.set(userinfoPath, body(`{"sub":"alice"}`))
+	if _, err := op.newCache(dir, now).Userinfo(context.Background(), op.issuer, accessToken, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	op.wantRequests(1, 1)
+	op.count(userinfoPath)
+	// Neither locks nor attempts are left, so that new ones would show.
+	for _, name := range names(t, dir) {
+		if !strings.HasSuffix(name, ".json") {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	before := names(t, dir)
+	warnings := 0
+	offline := func(dir string) *idp.Cache {
+		c := op.newCache(dir, now)
+		c.Offline = true
+		c.Warn = func(string, ...any) { warnings++ }
+		return c
+	}
+	wantKey(t, offline(dir), op.issuer, "one", true)
+	if warnings != 0 {
+		t.Errorf("fresh keys: expected no warning, got %d", warnings)
+	}
+	wantKey(t, offline(dir), op.issuer, "two", false)
+	if _, err := offline(dir).Userinfo(context.Background(), op.issuer, accessToken, "alice"); err != nil {
+		t.Error(err)
+	}
+	_, err := offline(dir).Userinfo(context.Background(), op.issuer, "another", "alice")
+	wantReason(t, err, idp.ReasonNetwork)
+	wantReason(t, offline(dir).Refresh(context.Background(), op.issuer), idp.ReasonNetwork)
+	warnings = 0
+	now.move(25*time.Hour - time.Second)
+	wantKey(t, offline(dir), op.issuer, "one", true)
+	if warnings == 0 {
+		t.Error("stale keys: expected a warning")
+	}
+	now.move(time.Second)
+	missing := filepath.Join(dir, "missing")
+	for _, dir := range []string{dir, missing, ""} {
+		_, err := offline(dir).Keys(context.Background(), op.issuer, nil)
+		wantReason(t, err, idp.ReasonNetwork)
+	}
+	op.wantRequests(0, 0)
+	if after := names(t, dir); !slices.Equal(before, after) || op.count(userinfoPath) != 0 {
+		t.Errorf("expected the files %q, got %q", before, after)
+	}
+}
+
+func names(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }
 
 func TestIssuers(t *testing.T) {
@@ -313,10 +419,12 @@ func TestIssuers(t *testing.T) {
 		"https://":                           false,
 		"https:op.example.com":               false,
 		"ftp://op.example.com":               false,
+		"ftp://127.0.0.1":                    false,
 		"op.example.com":                     false,
 		"":                                   false,
 		"https://op.example.com/\n":          false,
-		"https://op.example.com/" + strings.Repeat("a", 2048): false,
+		"https://op.example.com/" + strings.Repeat("a", 2048-23): true,
+		"https://op.example.com/" + strings.Repeat("a", 2048-22): false,
 	} {
 		if err := idp.CheckIssuer(issuer); good && err != nil {
 			t.Errorf("%q: %v", issuer, err)
@@ -340,6 +448,7 @@ func TestIssuerWithTrailingSlash(t *testing.T) {
 func TestNoFolderAsksEachTime(t *testing.T) {
 	op, now := newProvider(t), newClock()
 	c := op.newCache("", now)
+	c.Warn = func(message string, args ...any) { t.Error(message, args) }
 	wantKey(t, c, op.issuer, "one", true)
 	wantKey(t, c, op.issuer, "one", true)
 	op.wantRequests(2, 2)

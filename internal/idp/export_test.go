@@ -9,6 +9,7 @@ import (
 var (
 	FreshFor         = freshFor
 	IsPrivate        = isPrivate
+	NetworkError     = networkError
 	ProviderFileName = providerFileName
 
 	ParseUserinfoFile = parseUserinfoFile

@@ -19,6 +19,18 @@ func body(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) }
 }
 
+// typed has no Content-Type where mediaType is empty.
+func typed(mediaType, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Content-Type"] = []string{mediaType}
+		_, _ = w.Write([]byte(text))
+	}
+}
+
+func redirect(to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) }
+}
+
 // TestHostileAnswers: whatever the provider says, its reason is named and the good keys stay.
 func TestHostileAnswers(t *testing.T) {
 	var bomb bytes.Buffer
@@ -38,15 +50,6 @@ func TestHostileAnswers(t *testing.T) {
 		_, _ = w.Write([]byte("{"))
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
-	}
-	redirect := func(to string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) }
-	}
-	typed := func(mediaType, text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", mediaType)
-			_, _ = w.Write([]byte(text))
-		}
 	}
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
@@ -81,6 +84,7 @@ func TestHostileAnswers(t *testing.T) {
 		{"keys 206", jwksPath, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(206); _, _ = w.Write([]byte(goodKeys)) }, idp.ReasonStatus},
 		{"keys HTML", jwksPath, typed("text/html", goodKeys), idp.ReasonContentType},
 		{"keys XML", jwksPath, typed("application/xml", goodKeys), idp.ReasonContentType},
+		{"keys of a text type", jwksPath, typed("text/jwk-set+json", goodKeys), idp.ReasonContentType},
 		{"keys of unreadable type", jwksPath, typed("application/json; =", goodKeys), idp.ReasonContentType},
 		{"keys without end", jwksPath, endless, idp.ReasonTooLarge},
 		{"keys over 1 MiB", jwksPath, body(goodKeys + strings.Repeat(" ", 1<<20+1-len(goodKeys))), idp.ReasonTooLarge},

@@ -2,12 +2,17 @@ package idp_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"io"
 	"io/fs"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +22,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"opkssh/internal/idp"
 )
@@ -90,6 +96,14 @@ func TestProxy(t *testing.T) {
 		t.Errorf("loopback through the proxy: %q", asked)
 	}
 
+	// A public address goes through it as a name does. It has no certificate here.
+	c.Network.Getenv = environment(map[string]string{"HTTPS_PROXY": proxy})
+	_, err := c.Keys(context.Background(), "https://192.0.2.1", nil)
+	wantReason(t, err, idp.ReasonNetwork)
+	if asked := connections(); len(asked) != 1 || asked[0] != "CONNECT 192.0.2.1:443" {
+		t.Errorf("expected one connection to the address, got %q", asked)
+	}
+
 	// One that cannot be understood is not passed over, and its password is not repeated.
 	for _, value := range []string{"http://alice:secret@[::1", "ftp://alice:secret@192.0.2.1", "alice:secret@", "http://alice:secret@192.0.2.1\x7f"} {
 		c.Network.Getenv = environment(map[string]string{"HTTPS_PROXY": value})
@@ -115,7 +129,7 @@ func TestPrivateAddress(t *testing.T) {
 	}{
 		{"redirect", func(to string) {
 			op.up()
-			op.set(jwksPath, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) })
+			op.set(jwksPath, redirect(to))
 		}},
 		{"jwks_uri", func(to string) {
 			op.set(discoveryPath, func(w http.ResponseWriter, _ *http.Request) {
@@ -167,6 +181,7 @@ func TestCheckAddress(t *testing.T) {
 		{"private from public", []netip.Addr{public}, "keys.example.com", private, true},
 		{"private from private", []netip.Addr{private}, "keys.example.com", private, false},
 		{"private from both", []netip.Addr{private, public}, "keys.example.com", private, true},
+		{"private from both, the private one last", []netip.Addr{public, private}, "keys.example.com", private, true},
 		{"private from nowhere", nil, "keys.example.com", private, true},
 		{"the issuer itself", []netip.Addr{private, public}, "OP.example.com", private, false},
 		{"localhost that is not", []netip.Addr{private}, "LocalHost", private, true},
@@ -201,22 +216,39 @@ func TestIsPrivate(t *testing.T) {
 
 func TestPlainHTTPOnLoopback(t *testing.T) {
 	document := jwks(t, "one")
+	elsewhere := ""
 	var server *httptest.Server
-	redirect := ""
-	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == discoveryPath:
-			_, _ = w.Write([]byte(`{"issuer":"` + server.URL + `","jwks_uri":"` + server.URL + `/keys"}`))
-		case redirect != "":
-			http.Redirect(w, r, redirect, http.StatusFound)
+			_, _ = w.Write([]byte(`{"issuer":"http://` + r.Host + `","jwks_uri":"` + server.URL + `/keys"}`))
+		case elsewhere != "":
+			http.Redirect(w, r, elsewhere, http.StatusFound)
 		default:
 			_, _ = w.Write(document)
 		}
 	}))
+	closed := make(chan struct{}, 10)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	server.Start()
 	defer server.Close()
 	c := &idp.Cache{Timeout: 60e9}
 	wantKey(t, c, server.URL, "one", true)
-	for _, redirect = range []string{"http://op.example.com/", "http://127.0.0.1.example.com/", "https://op.example.com/"} {
+	// The keys are at a private address and under another name, and the resolver says that the issuer is at one, too.
+	wantKey(t, c, strings.Replace(server.URL, "127.0.0.1", "localhost", 1), "one", true)
+	// A connection that is kept for nobody would be kept for ever.
+	for range 2 {
+		select {
+		case <-closed:
+		case <-time.After(time.Minute):
+			t.Fatal("expected the connections to be closed")
+		}
+	}
+	for _, elsewhere = range []string{"http://op.example.com/", "http://127.0.0.1.example.com/", "https://op.example.com/"} {
 		_, err := c.Keys(context.Background(), server.URL, nil)
 		wantReason(t, err, idp.ReasonRedirect)
 	}
@@ -243,6 +275,7 @@ func TestCertificates(t *testing.T) {
 		{"unknown root", nil, idp.ReasonNetwork},
 		{"file", map[string]string{"SSL_CERT_FILE": file}, ""},
 		{"folders", map[string]string{"SSL_CERT_DIR": t.TempDir() + string(filepath.ListSeparator) + folder}, ""},
+		{"folders with empty names", map[string]string{"SSL_CERT_DIR": string(filepath.ListSeparator) + folder + string(filepath.ListSeparator)}, ""},
 		{"missing file", map[string]string{"SSL_CERT_FILE": file + "x"}, idp.ReasonProxy},
 		{"file without certificate", map[string]string{"SSL_CERT_FILE": filepath.Join(folder, "README")}, idp.ReasonProxy},
 		{"missing folder", map[string]string{"SSL_CERT_DIR": folder + "x"}, idp.ReasonProxy},
@@ -252,11 +285,33 @@ func TestCertificates(t *testing.T) {
 			c.Network = idp.Network{Getenv: environment(test.variables)}
 			_, err := c.Keys(context.Background(), op.issuer, nil)
 			wantReasonOrNone(t, err, test.want)
+			if test.want == idp.ReasonProxy && !strings.Contains(err.Error(), folder) {
+				t.Errorf("expected the name of what cannot be used, got %q", err)
+			}
 		})
+	}
+	// Beside the roots that are given.
+	if err := os.WriteFile(file, anotherCertificate(t), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	c := op.newCache("", newClock())
 	c.Network.Getenv = environment(map[string]string{"SSL_CERT_FILE": file})
 	wantKey(t, c, op.issuer, "one", true)
+}
+
+// anotherCertificate is nobody's here.
+func anotherCertificate(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	made, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: made})
 }
 
 // filesByName gives files of its own, whatever is on the disk.
@@ -346,6 +401,14 @@ func TestLargeCertificateFiles(t *testing.T) {
 	if err := file.CheckCertificates(); err == nil || !strings.Contains(err.Error(), "at most 4 MiB") {
 		t.Errorf("a file: %v", err)
 	}
+	exact := filepath.Join(t.TempDir(), "exact")
+	if err := os.WriteFile(exact, make([]byte, idp.MaxCertificates), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file.Getenv = environment(map[string]string{"SSL_CERT_FILE": exact})
+	if err := file.CheckCertificates(); err == nil || !strings.Contains(err.Error(), "no certificate") {
+		t.Errorf("a file as large as allowed: %v", err)
+	}
 	all := idp.Network{Getenv: environment(map[string]string{"SSL_CERT_DIR": folder})}
 	if err := all.CheckCertificates(); err != nil {
 		t.Errorf("a folder with one that is too large: %v", err)
@@ -356,6 +419,34 @@ func TestLargeCertificateFiles(t *testing.T) {
 	if err := all.CheckCertificates(); err == nil || !strings.Contains(err.Error(), "at most 4 MiB") {
 		t.Errorf("a folder: %v", err)
 	}
+}
+
+// TestRequestHeaders: a provider sees who asks and for what, and the access token at userinfo alone.
+func TestRequestHeaders(t *testing.T) {
+	op := newProvider(t)
+	op.set(userinfoPath, body(`{"sub":"alice"}`))
+	var seen sync.Map
+	authorizations := map[string]string{discoveryPath: "", jwksPath: "", userinfoPath: "Bearer " + accessToken}
+	for path := range authorizations {
+		answer := op.get(path)
+		op.set(path, func(w http.ResponseWriter, r *http.Request) { seen.Store(path, r.Header); answer(w, r) })
+	}
+	if _, err := op.newCache("", newClock()).Userinfo(context.Background(), op.issuer, accessToken, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	for path, authorization := range authorizations {
+		header, _ := seen.Load(path)
+		for name, want := range map[string]string{"User-Agent": "opkssh", "Accept": "application/json", "Authorization": authorization} {
+			if got := header.(http.Header).Get(name); got != want {
+				t.Errorf("%s: %s: expected %q, got %q", path, name, want, got)
+			}
+		}
+	}
+}
+
+func TestClientOfNoURL(t *testing.T) {
+	_, err := idp.Network{}.Client("https://op.example.com\n")
+	wantReason(t, err, idp.ReasonIssuer)
 }
 
 func TestOldTLS(t *testing.T) {

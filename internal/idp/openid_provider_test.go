@@ -131,6 +131,19 @@ func (op *openIDProvider) down() {
 	op.set(discoveryPath, fail)
 }
 
+// hold keeps requests waiting until they are released, at the latest when the test ends. asked says that there is one.
+func (op *openIDProvider) hold(path string) (asked <-chan struct{}, release func()) {
+	answer, waiting, gate := op.get(path), make(chan struct{}, 10), make(chan struct{})
+	op.set(path, func(w http.ResponseWriter, r *http.Request) {
+		waiting <- struct{}{}
+		<-gate
+		answer(w, r)
+	})
+	release = sync.OnceFunc(func() { close(gate); op.set(path, answer) })
+	op.t.Cleanup(release)
+	return waiting, release
+}
+
 func (op *openIDProvider) up() {
 	op.set(discoveryPath, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(op.discovery(nil)) })
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"opkssh/internal/filelock"
 	"opkssh/internal/idp"
 )
 
@@ -46,20 +46,27 @@ func lookForKey(dir string) int {
 	return 0
 }
 
-// startProcesses runs many at once and returns what each said. allReady is called when every one has started.
-func startProcesses(t *testing.T, op *openIDProvider, dir, key string, allReady func()) []string {
+// looking is the environment of a process that looks for a key.
+func looking(t *testing.T, op *openIDProvider, dir, key string) []string {
 	t.Helper()
 	certificate := filepath.Join(t.TempDir(), "root.pem")
 	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: op.Certificate().Raw})
-	if err := os.WriteFile(certificate, encoded, 0o600); err != nil {
+	if err := os.WriteFile(certificate, encoded, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	return append(os.Environ(), "IDP_TEST_DIR="+dir, "IDP_TEST_ISSUER="+op.issuer, "IDP_TEST_KEY="+key, "SSL_CERT_FILE="+certificate)
+}
+
+// startProcesses runs many at once and returns what each said. allReady is called when every one has started.
+func startProcesses(t *testing.T, op *openIDProvider, dir, key string, allReady func()) []string {
+	t.Helper()
+	environment := looking(t, op, dir, key)
 	const processes = 20
 	said := make([]string, processes)
 	var ready, done sync.WaitGroup
 	for i := range said {
 		command := exec.Command(os.Args[0])
-		command.Env = append(os.Environ(), "IDP_TEST_DIR="+dir, "IDP_TEST_ISSUER="+op.issuer, "IDP_TEST_KEY="+key, "SSL_CERT_FILE="+certificate)
+		command.Env = environment
 		command.Stderr = os.Stderr
 		output, err := command.StdoutPipe()
 		if err != nil {
@@ -105,9 +112,8 @@ func TestManyProcessesMakeOneRequest(t *testing.T) {
 	op, dir := newProvider(t), filepath.Join(t.TempDir(), "cache")
 	// holdBack keeps the key set until every process is there.
 	holdBack := func() (release func()) {
-		answer, gate := op.get(jwksPath), make(chan struct{})
-		op.set(jwksPath, func(w http.ResponseWriter, r *http.Request) { <-gate; answer(w, r) })
-		return func() { close(gate); op.set(jwksPath, answer) }
+		_, release = op.hold(jwksPath)
+		return release
 	}
 
 	wantAll(t, startProcesses(t, op, dir, "one", holdBack()), "found")
@@ -115,19 +121,8 @@ func TestManyProcessesMakeOneRequest(t *testing.T) {
 	wantAll(t, startProcesses(t, op, dir, "one", func() {}), "found")
 	op.wantRequests(0, 0)
 
-	age := func(d time.Duration) {
-		now := newClock()
-		now.now = time.Now().Add(-d)
-		c := op.newCache(dir, now)
-		c.TTL = 24 * time.Hour
-		if err := c.Refresh(context.Background(), op.issuer); err != nil {
-			t.Fatal(err)
-		}
-		op.wantRequests(1, 1)
-	}
-
 	// Fresh keys, and the provider has a new one.
-	age(2 * time.Hour)
+	aged(t, op, dir, 2*time.Hour)
 	op.setKeys("one", "two")
 	wantAll(t, startProcesses(t, op, dir, "two", holdBack()), "found")
 	op.wantRequests(1, 1)
@@ -135,10 +130,21 @@ func TestManyProcessesMakeOneRequest(t *testing.T) {
 	op.wantRequests(0, 0)
 
 	// Stale keys, and the provider is down.
-	age(26 * time.Hour)
+	aged(t, op, dir, 26*time.Hour)
 	op.down()
 	wantAll(t, startProcesses(t, op, dir, "two", func() {}), "found")
 	op.wantRequests(1, 0)
+}
+
+// aged fills a folder with keys that were fetched some time ago, and were fresh for a day.
+func aged(t *testing.T, op *openIDProvider, dir string, ago time.Duration) {
+	t.Helper()
+	c := op.newCache(dir, &clock{now: time.Now().Add(-ago)})
+	c.TTL = 24 * time.Hour
+	if err := c.Refresh(context.Background(), op.issuer); err != nil {
+		t.Fatal(err)
+	}
+	op.wantRequests(1, 1)
 }
 
 func TestWaitingForAnotherProcess(t *testing.T) {
@@ -151,12 +157,8 @@ func TestWaitingForAnotherProcess(t *testing.T) {
 func testWaiting(t *testing.T, took time.Duration, want idp.Reason, requests int) {
 	t.Helper()
 	op, now, dir := newProvider(t), newClock(), t.TempDir()
-	asked, gate := make(chan struct{}, 2), make(chan struct{})
-	op.set(discoveryPath, func(w http.ResponseWriter, _ *http.Request) {
-		asked <- struct{}{}
-		<-gate
-		w.WriteHeader(http.StatusBadGateway)
-	})
+	op.down()
+	asked, release := op.hold(discoveryPath)
 	first := make(chan error)
 	go func() {
 		_, err := op.newCache(dir, now).Keys(context.Background(), op.issuer, nil)
@@ -167,6 +169,10 @@ func testWaiting(t *testing.T, took time.Duration, want idp.Reason, requests int
 	impatient := op.newCache(dir, now)
 	impatient.Timeout = time.Millisecond
 	_, err := impatient.Keys(context.Background(), op.issuer, nil)
+	wantReason(t, err, idp.ReasonBusy)
+	gone, leave := context.WithCancel(context.Background())
+	leave()
+	_, err = op.newCache(dir, now).Keys(gone, op.issuer, nil)
 	wantReason(t, err, idp.ReasonBusy)
 
 	// One that waits does not repeat what failed at once. It looks at the clock for the second time when it has found the lock taken.
@@ -186,10 +192,89 @@ func testWaiting(t *testing.T, took time.Duration, want idp.Reason, requests int
 	}()
 	<-waiting
 	now.move(took)
-	close(gate)
+	release()
 	wantReason(t, <-first, idp.ReasonStatus)
 	wantReason(t, <-second, want)
 	op.wantRequests(requests, 0)
+}
+
+// TestNoWaitingForAnotherProcess: what is held serves at once while another one asks, stale keys too.
+func TestNoWaitingForAnotherProcess(t *testing.T) {
+	op, now, dir := newProvider(t), newClock(), t.TempDir()
+	for _, held := range []time.Duration{time.Minute, 2 * time.Hour} {
+		if err := op.newCache(dir, now).Refresh(context.Background(), op.issuer); err != nil {
+			t.Fatal(err)
+		}
+		now.move(held)
+		asked, release := op.hold(jwksPath)
+		refreshed := make(chan error)
+		go func() { refreshed <- op.newCache(dir, now).Refresh(context.Background(), op.issuer) }()
+		<-asked
+		c := op.newCache(dir, now)
+		c.Timeout = time.Millisecond
+		c.Warn = func(message string, args ...any) { t.Error(message, args) }
+		wantKey(t, c, op.issuer, "one", true)
+		release()
+		if err := <-refreshed; err != nil {
+			t.Error(err)
+		}
+		op.wantRequests(2, 2)
+	}
+}
+
+// TestAnswerOfAnotherProcess: while one waits for the lock, an answer comes. One that is fresh is enough, and whoever wrote it may hold
+// the lock for longer. One that is stale already is no failure, and is asked for again.
+func TestAnswerOfAnotherProcess(t *testing.T) {
+	for ttl, requests := range map[time.Duration]int{time.Hour: 0, time.Second: 1} {
+		op, now, other, dir := newProvider(t), newClock(), t.TempDir(), t.TempDir()
+		writer := op.newCache(other, now)
+		writer.TTL = ttl
+		if err := writer.Refresh(context.Background(), op.issuer); err != nil {
+			t.Fatal(err)
+		}
+		op.wantRequests(1, 1)
+		now.move(2 * time.Second)
+		name := idp.ProviderFileName(op.issuer)
+		lock, err := os.Create(filepath.Join(dir, name+".lock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = lock.Close() }()
+		if locked, err := filelock.Try(lock); err != nil || !locked {
+			t.Fatalf("expected the lock, got %v, %v", locked, err)
+		}
+		c := op.newCache(dir, now)
+		c.Warn = func(message string, args ...any) { t.Error(message, args) }
+		looked, found := make(chan struct{}, 10000), make(chan error, 1)
+		c.Now = func() time.Time {
+			looked <- struct{}{}
+			return now.Now()
+		}
+		go func() {
+			_, err := c.Keys(context.Background(), op.issuer, nil)
+			found <- err
+		}()
+		<-looked
+		for _, suffix := range []string{".attempt", ".json"} {
+			if err := os.Rename(filepath.Join(other, name+suffix), filepath.Join(dir, name+suffix)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The second look is of one that has found the lock taken.
+		<-looked
+		if requests > 0 {
+			_ = lock.Close()
+		}
+		select {
+		case err := <-found:
+			if err != nil {
+				t.Errorf("ttl %v: %v", ttl, err)
+			}
+		case <-time.After(time.Minute):
+			t.Errorf("ttl %v: waited for the lock", ttl)
+		}
+		op.wantRequests(requests, requests)
+	}
 }
 
 func TestPatience(t *testing.T) {

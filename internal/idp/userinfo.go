@@ -64,6 +64,9 @@ func (c *Cache) userinfo(ctx context.Context, issuer, accessToken string) ([]byt
 	if serve() {
 		return answer, nil
 	}
+	if c.Offline {
+		return nil, &Error{Reason: ReasonNetwork, URL: issuer, Detail: "userinfo is not asked, to stay offline"}
+	}
 	waiting, cancel := context.WithTimeout(ctx, 2*c.timeout())
 	defer cancel()
 	unlock, _, err := f.lock(waiting, name, serve)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,9 @@ func TestUserinfo(t *testing.T) {
 		_, _ = w.Write([]byte(`{"sub":"alice","groups":["dev"],"n":1}`))
 	})
 	ask := func(token, subject string) (map[string]any, error) {
-		return op.newCache(dir, now).Userinfo(context.Background(), op.issuer, token, subject)
+		c := op.newCache(dir, now)
+		c.Warn = func(message string, args ...any) { t.Error(message, args) }
+		return c.Userinfo(context.Background(), op.issuer, token, subject)
 	}
 	var several sync.WaitGroup
 	for range 10 {
@@ -68,12 +71,6 @@ func TestUserinfo(t *testing.T) {
 
 func TestUserinfoFailures(t *testing.T) {
 	op := newProvider(t)
-	typed := func(mediaType, text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header()["Content-Type"] = []string{mediaType}
-			_, _ = w.Write([]byte(text))
-		}
-	}
 	for _, test := range []struct {
 		name   string
 		answer http.HandlerFunc
@@ -110,6 +107,12 @@ func TestUserinfoFailures(t *testing.T) {
 			wantReason(t, err, test.want)
 			fmt.Fprintln(&said, err)
 			op.count(userinfoPath)
+			// An answer about somebody else is one, and is kept.
+			kept, err := filepath.Glob(filepath.Join(dir, "userinfo-*.json"))
+			if err != nil || len(kept) > 0 != (test.want == idp.ReasonSubject) {
+				t.Errorf("kept: got %q, %v", kept, err)
+			}
+			now.move(10*time.Second - 1)
 			_, err = c.Userinfo(context.Background(), op.issuer, accessToken, "alice")
 			fmt.Fprintln(&said, err)
 			if err == nil || op.count(userinfoPath) != 0 {
@@ -159,20 +162,120 @@ func TestUserinfoArguments(t *testing.T) {
 	_, err := c.Userinfo(context.Background(), "http://op.example.com", accessToken, "alice")
 	wantReason(t, err, idp.ReasonIssuer)
 	op.wantRequests(0, 0)
+	if files := names(t, c.Dir); len(files) != 0 {
+		t.Errorf("expected no file, got %q", files)
+	}
 
 	_, err = c.Userinfo(context.Background(), op.issuer, accessToken, "")
 	wantReason(t, err, idp.ReasonSubject)
 	op.set(userinfoPath, body(`{"sub":""}`))
 	_, err = c.Userinfo(context.Background(), op.issuer, "other", "")
 	wantReason(t, err, idp.ReasonSubject)
+	_, err = c.Userinfo(context.Background(), op.issuer, strings.Repeat("a", 16<<10), "")
+	wantReason(t, err, idp.ReasonSubject)
+	c.Network.Getenv = environment(map[string]string{"HTTPS_PROXY": "ftp://192.0.2.1"})
+	_, err = c.Userinfo(context.Background(), op.issuer, "yet-another", "alice")
+	wantReason(t, err, idp.ReasonProxy)
 
 	op.set(discoveryPath, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(op.discovery(map[string]any{"userinfo_endpoint": ""}))
 	})
 	_, err = op.newCache(t.TempDir(), newClock()).Userinfo(context.Background(), op.issuer, accessToken, "alice")
 	wantReason(t, err, idp.ReasonEndpoint)
-	if n := op.count(userinfoPath); n != 2 {
-		t.Errorf("expected 2 requests, got %d", n)
+	op.down()
+	_, err = op.newCache(t.TempDir(), newClock()).Userinfo(context.Background(), op.issuer, accessToken, "alice")
+	wantReason(t, err, idp.ReasonStatus)
+	if n := op.count(userinfoPath); n != 3 {
+		t.Errorf("expected 3 requests, got %d", n)
+	}
+}
+
+// TestUserinfoNotKept: what cannot be kept costs a warning, and a file that cannot be read is as good as none.
+func TestUserinfoNotKept(t *testing.T) {
+	op, now, dir := newProvider(t), newClock(), t.TempDir()
+	op.set(userinfoPath, body(`{"sub":"alice"}`))
+	ask := func(dir string) (warnings int) {
+		t.Helper()
+		c := op.newCache(dir, now)
+		c.Warn = func(string, ...any) { warnings++ }
+		if _, err := c.Userinfo(context.Background(), op.issuer, accessToken, "alice"); err != nil {
+			t.Error(err)
+		}
+		return warnings
+	}
+	if warnings := ask(dir); warnings != 0 {
+		t.Errorf("expected no warning, got %d", warnings)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "userinfo-*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("expected one answer, got %q, %v", files, err)
+	}
+	name := strings.TrimSuffix(filepath.Base(files[0]), ".json")
+	for _, inTheWay := range []string{".lock", ".json.tmp", ".attempt.tmp"} {
+		dir := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(dir, name+inTheWay, "full"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if warnings := ask(dir); warnings != 1 {
+			t.Errorf("%s: expected one warning, got %d", inTheWay, warnings)
+		}
+	}
+	op.count(userinfoPath)
+	for _, content := range []string{"", "{", `{"fetched_at":"NOW","claims":""}`, `{"fetched_at":"yesterday","claims":"{}"}`} {
+		// Long after the last attempt.
+		now.move(time.Minute)
+		content = strings.Replace(content, "NOW", stamp(now, 0), 1)
+		if err := os.WriteFile(files[0], []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if ask(dir); op.count(userinfoPath) != 1 {
+			t.Errorf("%q: expected a request", content)
+		}
+	}
+	_ = os.WriteFile(files[0], []byte(`{"fetched_at":"`+stamp(now, 0)+`","claims":"[]"}`), 0o600)
+	_, err = op.newCache(dir, now).Userinfo(context.Background(), op.issuer, accessToken, "alice")
+	wantReason(t, err, idp.ReasonMalformed)
+}
+
+func TestUserinfoWhileAnotherProcessAsks(t *testing.T) {
+	op, now, dir := newProvider(t), newClock(), t.TempDir()
+	op.set(userinfoPath, body(`{"sub":"alice"}`))
+	asked, release := op.hold(userinfoPath)
+	first := make(chan error)
+	go func() {
+		_, err := op.newCache(dir, now).Userinfo(context.Background(), op.issuer, accessToken, "alice")
+		first <- err
+	}()
+	<-asked
+	impatient := op.newCache(dir, now)
+	impatient.Timeout = time.Millisecond
+	_, err := impatient.Userinfo(context.Background(), op.issuer, accessToken, "alice")
+	wantReason(t, err, idp.ReasonBusy)
+	release()
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if n := op.count(userinfoPath); n != 1 {
+		t.Errorf("expected 1 request, got %d", n)
+	}
+
+	// What another one has asked for between a look at the old answer and the lock serves this one, too.
+	now.move(time.Minute)
+	late := op.newCache(dir, now)
+	var between sync.Once
+	late.Now = func() time.Time {
+		between.Do(func() {
+			if _, err := op.newCache(dir, now).Userinfo(context.Background(), op.issuer, accessToken, "alice"); err != nil {
+				t.Error(err)
+			}
+		})
+		return now.Now()
+	}
+	if _, err := late.Userinfo(context.Background(), op.issuer, accessToken, "alice"); err != nil {
+		t.Error(err)
+	}
+	if n := op.count(userinfoPath); n != 1 {
+		t.Errorf("expected 1 request, got %d", n)
 	}
 }
 
@@ -189,49 +292,49 @@ func TestUserinfoIsSwept(t *testing.T) {
 	now := &clock{now: time.Now()}
 	op.set(userinfoPath, body(`{"sub":"alice"}`))
 	c := op.newCache(dir, now)
-	count := func() (n int) {
-		files, err := filepath.Glob(filepath.Join(dir, "userinfo-*.json"))
-		if err != nil {
+	ask := func(token string) {
+		t.Helper()
+		if _, err := c.Userinfo(context.Background(), op.issuer, token, "alice"); err != nil {
 			t.Fatal(err)
 		}
-		return len(files)
 	}
 	for i := range 3 {
-		if _, err := c.Userinfo(context.Background(), op.issuer, fmt.Sprint("token", i), "alice"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if count() != 3 {
-		t.Errorf("expected 3 answers, got %d", count())
+		ask(fmt.Sprint("token", i))
 	}
 	old := now.Now().Add(-time.Hour)
-	files, err := filepath.Glob(filepath.Join(dir, "userinfo-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		if err := os.Chtimes(file, old, old); err != nil {
+	before := names(t, dir)
+	for _, name := range before {
+		if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
 			t.Fatal(err)
 		}
 	}
+	// Each has an answer, an attempt and a lock.
+	wantUserinfoFiles := func(when string, want int) {
+		t.Helper()
+		n := 0
+		for _, name := range names(t, dir) {
+			if strings.HasPrefix(name, "userinfo-") {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%s: expected %d files, got %q", when, want, names(t, dir))
+		}
+	}
+	ask("token3")
+	wantUserinfoFiles("within a minute of the last sweep", 12)
+
 	// Long after the last sweep on this clock, and before the new files age on it.
 	attempt := filepath.Join(dir, "userinfo.attempt")
 	if err := os.WriteFile(attempt, []byte(old.UTC().Format(time.RFC3339Nano)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	now.now = time.Now()
-	if _, err := c.Userinfo(context.Background(), op.issuer, "token", "alice"); err != nil {
-		t.Fatal(err)
-	}
-	left, err := filepath.Glob(filepath.Join(dir, "userinfo-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		for _, l := range left {
-			if file == l {
-				t.Errorf("left: %s", file)
-			}
+	ask("token4")
+	wantUserinfoFiles("after a sweep", 6)
+	after := names(t, dir)
+	for _, name := range before {
+		if slices.Contains(after, name) == strings.HasPrefix(name, "userinfo-") {
+			t.Errorf("%s: expected the old answers alone to be removed, got %q of %q", name, after, before)
 		}
 	}
 }
