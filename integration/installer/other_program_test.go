@@ -17,7 +17,7 @@ func TestInstallBesideOlderProgram(t *testing.T) {
 		"60-opk-ssh.conf:1: sshd goes on to ask /usr/local/bin/opkssh, which is another program (opkssh version v0.10.0): it decides who logs in",
 		"hint: put this release's opkssh into its place")
 	want(t, r.Run(t, "/usr/local/bin/verifier", "audit", "--offline"), 1, "(opkssh version v0.10.0)", "(other-program)")
-	want(t, r.Run(t, "/usr/local/bin/verifier", "lock", "alice@example.com"), 0, "warning: sshd asks /usr/local/bin/opkssh", "alice@example.com: locked")
+	want(t, r.Run(t, "/usr/local/bin/verifier", "lock", "alice@example.com"), 0, "sshd asks /usr/local/bin/opkssh, which is another program", "alice@example.com: locked")
 	want(t, r.Run(t, "rm", "/root/asked"), 0)
 
 	want(t, r.Run(t, "chown", "alice", "/usr/local/bin/opkssh"), 0)

@@ -83,6 +83,26 @@ func TestKeysRefresh(t *testing.T) {
 	}
 }
 
+// TestKeysWithoutKeyID: RFC 7517 §4.5 lets a provider leave `kid` out.
+func TestKeysWithoutKeyID(t *testing.T) {
+	h := newHost(t)
+	h.issuer.Kid = ""
+	for _, result := range []string{"refreshed", "unchanged", "refreshed"} {
+		a := h.keys(t, "refresh", "--all")
+		wantExit(t, a, 0)
+		if !strings.HasPrefix(a.stdout, h.issuer.URL+": "+result+", 1 key, fresh until ") {
+			t.Errorf("expected %s and 1 key, got %q", result, a.stdout)
+		}
+		if result == "unchanged" {
+			h.issuer.Issuer = pktokentest.NewIssuer(t, h.issuer.URL, "ES256")
+			h.issuer.Kid = ""
+		}
+	}
+	if a := h.keys(t, "list"); !strings.HasSuffix(a.stdout, " ago, 1 key\n") {
+		t.Errorf("got %q", a.stdout)
+	}
+}
+
 // TestKeysOffline: a host that never reaches the provider lets people in with the keys of one that does.
 func TestKeysOffline(t *testing.T) {
 	online := newHost(t)
@@ -190,4 +210,11 @@ func TestKeysOffline(t *testing.T) {
 	refused := offline.keys(t, "import", filepath.Join(offline.config, "old.json"))
 	wantExit(t, refused, 1)
 	wantReason(t, offline.verify(t, "alice", id.Certificate), "keys-unavailable")
+
+	// A file that is no bundle says nothing about the folder.
+	none := offline.keys(t, "import", filepath.Join(offline.config, "providers"))
+	wantExit(t, none, 1)
+	if !strings.Contains(none.stderr, "bundle: expected a JSON object") || strings.Contains(none.stderr, "hint:") {
+		t.Errorf("got %q", none.stderr)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +33,9 @@ IDENTITY is an email address, oidc:CLAIM:VALUE, oidc-match-end:email:@example.co
 provider's URL, or google, azure, microsoft, gitlab or hello. OPTIONS are limits such as no-pty,from="10.0.0.0/8".
 
 It is refused where it could let nobody in: the provider is not in the file providers, or a rule for the same
-people decides before it. As an ordinary user it writes ~/.opk/auth_id, whose rules count for that user alone.
+people decides before it. So it is where limits would never apply, since a wider rule stands in front of them. What else
+verifier audit would say of the row is said. As an ordinary user it writes ~/.opk/auth_id, whose rules count for
+that user alone.
 
 Exit status: 0 added, or there already; 1 nothing was written; 2 wrong usage.`,
 		Example: `  verifier add root alice@example.com google
@@ -41,7 +44,7 @@ Exit status: 0 added, or there already; 1 nothing was written; 2 wrong usage.`,
   verifier add --dry-run root alice@example.com google`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 3 || len(args) > 4 {
-				return usageError(fmt.Errorf("expected PRINCIPAL, IDENTITY and ISSUER, and perhaps OPTIONS, got %d arguments", len(args)))
+				return usageError(fmt.Errorf("expected PRINCIPAL, IDENTITY and ISSUER, and perhaps OPTIONS, got %s", countOf(len(args), "argument")))
 			}
 			column := ""
 			if len(args) == 4 {
@@ -76,79 +79,31 @@ func runAdd(ctx context.Context, options *ruleOptions, rule policy.Rule, home bo
 	if err != nil {
 		return err
 	}
-	var before []policy.Rule
-	if !home {
-		before = host.Policy.System
-	}
-	report, changes, err := options.add(file, before, rule)
+	n := &newRule{Rule: rule, host: host, home: home, now: time.Now()}
+	changes, err := n.addTo(file, options.dryRun)
 	if err != nil {
 		return ruleFileError(err)
 	}
-	report.DryRun = options.dryRun
-	if err := options.print(stdout, stderr, file.path, changes, []ruleReport{report}); err != nil {
+	n.report.DryRun = options.dryRun
+	reports := []ruleReport{n.report}
+	if err := options.print(stdout, stderr, file.path, changes, reports); err != nil {
 		return err
+	}
+	for _, f := range n.findings {
+		if err := lintFinding(f).print(stderr, ""); err != nil {
+			return err
+		}
+	}
+	if !home {
+		remarks = append(remarks, sshdRemarks(ctx, options.configDir)...)
 	}
 	for _, text := range remarks {
 		_, _ = fmt.Fprintln(stderr, printable.Text(text))
 	}
 	if options.json {
-		return writeRuleReports(stdout, []ruleReport{report})
+		return writeRuleReports(stdout, reports)
 	}
 	return nil
-}
-
-// add adds the rule, unless it stands in the file or among the rules before, which may be of other files.
-func (o *ruleOptions) add(file ruleFile, before []policy.Rule, rule policy.Rule) (report ruleReport, changes []string, err error) {
-	there, err := standsThere(before, rule)
-	switch {
-	case err != nil:
-		return report, nil, err
-	case there != nil:
-		return newRuleReport("unchanged", *there), nil, nil
-	}
-	changes, err = file.edit(o.dryRun, func(data []byte) (edited []byte, err error) {
-		edited, report, err = addRule(file.path, data, rule)
-		return edited, err
-	})
-	return report, changes, err
-}
-
-// addRule is for a file that nobody else edits meanwhile.
-func addRule(path string, data []byte, rule policy.Rule) ([]byte, ruleReport, error) {
-	rules, _ := policy.ParseRules(path, data)
-	there, err := standsThere(rules, rule)
-	switch {
-	case err != nil:
-		return nil, ruleReport{}, err
-	case there != nil:
-		return data, newRuleReport("unchanged", *there), nil
-	}
-	if len(data) == 0 {
-		data = []byte(newRulesHeader)
-	}
-	edited, err := policy.AddRule(path, data, rule)
-	if err != nil {
-		return nil, ruleReport{}, err
-	}
-	rules, _ = policy.ParseRules(path, edited)
-	return edited, newRuleReport("added", rules[len(rules)-1]), nil
-}
-
-// standsThere finds a rule that says the same. One for the same people with other options is an error: only the first of two
-// ever decides.
-func standsThere(rules []policy.Rule, rule policy.Rule) (*policy.Rule, error) {
-	i := slices.IndexFunc(rules, rule.SamePeople)
-	switch {
-	case i < 0:
-		return nil, nil
-	case rules[i].Same(rule):
-		return &rules[i], nil
-	}
-	return nil, &exitError{
-		text: fmt.Sprintf("%s: a rule for the same people is there, with other options, and the first one decides: %s",
-			place(rules[i].File, rules[i].Line, 0), rules[i]),
-		hint: "verifier remove takes it away", code: exitRefused,
-	}
 }
 
 // checkNewRule refuses a rule that could let nobody in, and says what else stands in its way. It gives what a login would read.
@@ -189,13 +144,16 @@ func checkNewRule(
 			remarks = append(remarks, n.String())
 		}
 	}
-	if e, denied := config.DeniedUser(rule.Principal); denied {
-		remarks = append(remarks, fmt.Sprintf("nobody can log in as %s: deny_users (%s)", rule.Principal, place(config.File, e.Line, 0)))
-	}
-	if _, err := hostfiles.LookupAccount(ctx, rule.Principal); errors.Is(err, hostfiles.ErrNoAccount) || errors.Is(err, hostfiles.ErrUserName) {
+	if !hostHasUser(ctx, rule.Principal) {
 		remarks = append(remarks, fmt.Sprintf("this host has no user %s: the rule lets nobody in until it has", rule.Principal))
 	}
 	return host, remarks, nil
+}
+
+// hostHasUser is false where nobody can log in as user. Of a directory service that does not answer nothing is known.
+func hostHasUser(ctx context.Context, user string) bool {
+	_, err := hostfiles.LookupAccount(ctx, user)
+	return !errors.Is(err, hostfiles.ErrNoAccount) && !errors.Is(err, hostfiles.ErrUserName)
 }
 
 func checkIssuerIsKnown(providers []pktoken.Provider, rule policy.Rule, configDir string) error {
@@ -219,6 +177,9 @@ func checkIssuerIsKnown(providers []pktoken.Provider, rule policy.Rule, configDi
 	case known:
 		exit.text = fmt.Sprintf("the rows of %s in providers are not for CI jobs, whose identities repo: is for", rule.Issuer)
 		return exit
+	}
+	if _, leftOut := readHostProviders(configDir); len(leftOut) > 0 {
+		return unseenIssuer(rule.Issuer, leftOut)
 	}
 	exit.text = fmt.Sprintf("no row of %s/providers has the issuer %s, so that nobody could log in by this rule", configDir, rule.Issuer)
 	exit.hint = "add a row for it to providers first"

@@ -14,7 +14,7 @@ import (
 
 // auditOptions are the flags that audit and doctor have in common.
 type auditOptions struct {
-	configDir, cacheDir string
+	configDir, cacheDir string // cacheDir may be "" where it does not matter
 	commandUser         string
 	sshd, sshdConfig    string
 	offline             bool
@@ -42,6 +42,7 @@ type auditor struct {
 	// What read has found. Nothing in it is nil but configErr.
 	config    *policy.Config
 	configErr error
+	closed    bool // something is closed to the ordinary user who runs this
 	providers []pktoken.Provider
 	rules     []policy.Rule
 	fileFinds []auditFinding
@@ -81,6 +82,9 @@ var auditChecks = []auditCheck{
 // newAuditor reads the host's files.
 func newAuditor(options auditOptions, now time.Time) *auditor {
 	for _, folder := range []*string{&options.configDir, &options.cacheDir} {
+		if *folder == "" {
+			continue
+		}
 		// What is said names the whole path. Without a working directory it stays as it is, and is opened in vain.
 		if absolute, err := filepath.Abs(*folder); err == nil {
 			*folder = absolute

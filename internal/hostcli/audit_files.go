@@ -3,11 +3,12 @@ package hostcli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"opkssh/internal/hostfiles"
-	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
 )
 
@@ -16,6 +17,7 @@ func (a *auditor) read() {
 	a.config, a.configErr = readConfig(a.configDir)
 	if a.configErr != nil {
 		a.config = policy.DefaultConfig()
+		a.closed = closedToUs(a.configErr)
 	}
 	a.readRows("providers", func(f hostfiles.File) []policy.Problem {
 		rows, problems := policy.ParseProviders(f.Path, f.Data)
@@ -32,6 +34,10 @@ func (a *auditor) read() {
 
 func (a *auditor) readRows(name string, parse func(hostfiles.File) []policy.Problem) {
 	for _, f := range (reader{}).hostRows(a.configDir, name, nil) {
+		if closedToUs(f.fault) {
+			a.closed = true
+			continue
+		}
 		if f.fault != nil {
 			a.fileFinds = append(a.fileFinds, faultFinding(f.fault, f.consequence(name)))
 			continue
@@ -55,17 +61,6 @@ func (f *rowsFile) consequence(name string) string {
 	return "it lets nobody in, and whom its rules fit first is refused"
 }
 
-// readHostProviders are the rows of providers that a login would take.
-func readHostProviders(folder string) (rows []pktoken.Provider) {
-	for _, f := range (reader{}).hostRows(folder, "providers", nil) {
-		if f.fault == nil {
-			more, _ := policy.ParseProviders(f.Path, f.Data)
-			rows = append(rows, more...)
-		}
-	}
-	return rows
-}
-
 // faultFinding is about a file that a login does not read.
 func faultFinding(err error, so string) auditFinding {
 	f := auditFinding{Code: codeFileUnreadable, Severity: policy.SeverityError, Text: err.Error() + ": " + so}
@@ -78,7 +73,7 @@ func faultFinding(err error, so string) auditFinding {
 	case errors.As(err, &path):
 		f.File, f.Text = path.Path, path.Err.Error()+": "+so
 		if errors.Is(err, fs.ErrPermission) {
-			f.Hint = "run it as root"
+			f.Hint = runAsRoot
 		}
 	}
 	return f
@@ -94,20 +89,55 @@ func (a *auditor) checkFiles(context.Context) {
 				Hint: "mend config.yml",
 			})
 		}
-	case a.configErr != nil:
+	case a.configErr != nil && !closedToUs(a.configErr):
 		f := faultFinding(a.configErr, "nobody can log in")
 		f.Code = codeConfigUnusable
 		a.add(f)
 	}
+	if a.closed {
+		a.sayClosed()
+	}
 	for _, f := range a.fileFinds {
 		a.add(f)
 	}
+	a.checkConfigSize()
 	for _, unread := range unreadNames(a.configDir) {
 		a.add(auditFinding{Code: codeFileNotRead, Severity: policy.SeverityWarning, File: unread.path, Text: unread.detail, Hint: unread.hint})
 	}
 }
 
+// sayClosed: nothing is wrong with a folder that is closed to an ordinary user, and nothing is known to be right.
+func (a *auditor) sayClosed() {
+	closed := closedError(a.configDir)
+	a.warning(codeFileUnreadable, closed.Error()+": what they say cannot be seen", hintOf(closed))
+}
+
+// nearlyFull is what to say of a config.yml of so many bytes that has little room left, or "".
+func nearlyFull(size int) string {
+	if size < policy.MaxConfigSize/4*3 || size > policy.MaxConfigSize {
+		return ""
+	}
+	return fmt.Sprintf("it has %d of at most %d bytes: a larger one is not read, and keeps everyone out", size, policy.MaxConfigSize)
+}
+
+func (a *auditor) checkConfigSize() {
+	path := filepath.Join(a.configDir, "config.yml")
+	info, err := os.Stat(path)
+	if err != nil {
+		return // said already, or there is none
+	}
+	if text := nearlyFull(int(info.Size())); text != "" {
+		a.add(auditFinding{
+			Code: codeConfigSize, Severity: policy.SeverityWarning, File: path, Text: text,
+			Hint: "take out entries that nobody needs any more, or deny by a claim that many have in common",
+		})
+	}
+}
+
 func (a *auditor) checkRules(context.Context) {
+	if a.closed {
+		return // nobody knows what is missing
+	}
 	lint := &policy.Lint{Config: a.config, Providers: a.providers, Rules: a.rules, Now: a.now}
 	for _, f := range lint.Findings() {
 		if f.File == "" {
@@ -116,8 +146,12 @@ func (a *auditor) checkRules(context.Context) {
 				f.File = filepath.Join(a.configDir, "providers")
 			}
 		}
-		a.add(auditFinding{Code: string(f.Code), Severity: f.Severity, File: f.File, Line: f.Line, Text: f.Detail, Hint: f.Hint})
+		a.add(lintFinding(f))
 	}
+}
+
+func lintFinding(f policy.Finding) auditFinding {
+	return auditFinding{Code: string(f.Code), Severity: f.Severity, File: f.File, Line: f.Line, Text: f.Detail, Hint: f.Hint}
 }
 
 // mayBeRequired is what follows from a file of policy.d that cannot be used, unless it is surely not required.
@@ -127,6 +161,12 @@ const mayBeRequired = "nobody can log in, since it may be a plugin whose consent
 func (a *auditor) checkPrograms(context.Context) {
 	files, faults := reader{}.folder(filepath.Join(a.configDir, "policy.d"), ".yml")
 	for _, fault := range faults {
+		if closedToUs(fault) {
+			if !a.closed { // else it is said already
+				a.sayClosed()
+			}
+			continue
+		}
 		f := faultFinding(fault, mayBeRequired)
 		f.Code = codePluginUnusable
 		a.add(f)

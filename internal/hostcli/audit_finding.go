@@ -19,6 +19,7 @@ const (
 	codePluginUnusable    = "plugin-unusable"
 	codePluginProgram     = "plugin-program"
 	codeChainProgram      = "chain-program"
+	codeConfigSize        = "config-size"
 	codePermissions       = "permissions"
 	codeNoSuchUser        = "no-such-user"
 	codeHomeUntrusted     = "home-untrusted"
@@ -60,7 +61,7 @@ const (
 
 func auditCodes() []string {
 	codes := []string{
-		codeConfigUnusable, codeFileUntrusted, codeFileUnreadable, codeFileNotRead, codeRowUnusable, codePluginUnusable, codePluginProgram, codeChainProgram, codePermissions,
+		codeConfigUnusable, codeFileUntrusted, codeFileUnreadable, codeFileNotRead, codeRowUnusable, codePluginUnusable, codePluginProgram, codeChainProgram, codeConfigSize, codePermissions,
 		codeNoSuchUser, codeHomeUntrusted, codeHomeRow, codeUsersNotChecked, codeSSHDNotChecked, codeSSHDConfig, codeNoCommand, codeOtherCommand,
 		codeCommandArguments, codeCommandProgram, codeOtherProgram, codeOtherFolders, codeNoCommandUser, codeCommandUserRoot, codePublicKeyOff, codeKeyAlgorithms,
 		codeMatchBlock, codeUserNotAllowed, codeRootLoginOff, codeOldSSHD, codeSourcePenalties, codeCacheFolder, codeKeysMissing, codeKeysStale,

@@ -36,7 +36,7 @@ func (a *auditor) checkPermissions(context.Context) {
 		}
 		if c.Kind == "" && os.Geteuid() != 0 {
 			// Perhaps it is only that we may not look.
-			f.Severity, f.Hint = policy.SeverityNote, "run it as root"
+			f.Severity, f.Hint = policy.SeverityNote, runAsRoot
 		}
 		if c.Kind == hostfiles.ChangeRemove {
 			f.Text = "it does not count as a file of the cache: " + c.From

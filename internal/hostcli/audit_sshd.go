@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -25,8 +26,10 @@ func (a *auditor) checkSSHD(ctx context.Context) {
 	switch {
 	case errors.Is(err, errNoSSHD):
 		a.warning(codeSSHDNotChecked, err.Error(), "--sshd names the program")
+	case err != nil && os.Geteuid() != 0:
+		a.warning(codeSSHDNotChecked, "sshd tells root alone its settings: "+err.Error(), runAsRoot)
 	case err != nil:
-		a.error(codeSSHDConfig, err.Error(), "run it as root; what sshd cannot read, it does not start with")
+		a.error(codeSSHDConfig, err.Error(), "what sshd cannot read, it does not start with")
 	default:
 		a.settings = &settings
 		a.checkCommand(ctx, settings)
@@ -114,7 +117,7 @@ func (a *auditor) checkCommand(ctx context.Context, settings sshdSettings) {
 	for _, folder := range []struct{ flag, ours, theirs string }{
 		{"--config-dir", a.configDir, parsed.options.configDir}, {"--cache-dir", a.cacheDir, parsed.options.cacheDir},
 	} {
-		if folder.ours != filepath.Clean(folder.theirs) {
+		if folder.ours != "" && folder.ours != filepath.Clean(folder.theirs) {
 			a.warning(codeOtherFolders, fmt.Sprintf("sshd runs the verifier with %s %s, and this looks at %s", folder.flag, folder.theirs, folder.ours),
 				"add "+folder.flag+" "+folder.theirs)
 		}

@@ -80,6 +80,9 @@ func runCheck(options *checkOptions, paths []string, stdout, stderr io.Writer) e
 		if options.verbose {
 			_, _ = fmt.Fprintln(stderr, printable.Text(fmt.Sprintf("reading %s as %s", f.Path, f.kind.name)))
 		}
+		if text := nearlyFull(len(f.Data)); text != "" && f.kind.name == "config" {
+			_, _ = fmt.Fprintln(stderr, printable.Text(f.Path+": warning: "+text))
+		}
 		for _, p := range f.kind.check(f.Path, f.Data) {
 			reports = append(reports, checkReport(p))
 		}

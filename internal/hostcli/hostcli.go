@@ -5,16 +5,15 @@
 package hostcli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/commandgroup"
 	"opkssh/internal/printable"
 )
 
@@ -66,15 +65,15 @@ func CommandsFor(args []string) []*cobra.Command {
 func Root() *cobra.Command { return root(Commands()) }
 
 func root(commands []*cobra.Command) *cobra.Command {
-	root := &cobra.Command{
-		Use:           "verifier",
-		Short:         "decide for sshd who may log in with an OpenID Connect identity",
-		Version:       versionText(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
+	root := commandgroup.New("verifier", "decide for sshd who may log in with an OpenID Connect identity", `  verifier install
+  verifier add root alice@example.com google
+  verifier doctor alice`)
+	root.Version = versionText()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.DisableFlagsInUseLine = true
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
+	root.AddCommand(versionCommand())
 	root.AddCommand(commands...)
 	return root
 }
@@ -84,26 +83,38 @@ func Main(args []string) int {
 	root := root(CommandsFor(args))
 	root.SetArgs(args)
 	root.SetOut(os.Stdout)
-	command, err := root.ExecuteContextC(context.Background())
+	err := root.Execute()
 	if err == nil {
 		return 0
 	}
-	exit := &exitError{text: err.Error(), code: exitRefused}
-	if !errors.As(err, &exit) && command == root {
-		exit.code, exit.hint = exitUsage, "verifier --help"
-		// cobra's text goes on with suggestions over several lines.
-		exit.text, _, _ = strings.Cut(exit.text, "\n")
-		if near := root.SuggestionsFor(args[0]); len(near) > 0 {
-			exit.hint = "did you mean " + strings.Join(near, " or ")
-		}
+	var exit interface {
+		error
+		ExitCode() int
+		Hint() string
+	} = &exitError{text: err.Error(), code: exitRefused}
+	errors.As(err, &exit)
+	if text := exit.Error(); text != "" {
+		fmt.Fprintf(os.Stderr, "verifier: %s\n", printable.Text(text))
 	}
-	if exit.text != "" {
-		fmt.Fprintf(os.Stderr, "verifier: %s\n", printable.Text(exit.text))
+	if hint := exit.Hint(); hint != "" {
+		fmt.Fprintf(os.Stderr, "hint: %s\n", printable.Text(hint))
 	}
-	if exit.hint != "" {
-		fmt.Fprintf(os.Stderr, "hint: %s\n", printable.Text(exit.hint))
+	return exit.ExitCode()
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "print the version",
+		Example: "  verifier version",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError(fmt.Errorf("unexpected %q", args[0]))
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "verifier "+versionText())
+			return err
+		},
 	}
-	return exit.code
 }
 
 // versionText is what stands behind a program's name in its answer to --version.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -144,7 +145,7 @@ func (r *keysRun) export() error {
 	if err != nil {
 		return err
 	}
-	configured := issuersOf(readHostProviders(r.configDir))
+	configured := hostIssuers(r.configDir)
 	bundle, issuers, err := cache.Export(func(issuer string) bool { return slices.Contains(configured, issuer) })
 	if err != nil {
 		return r.folderError(err)
@@ -182,15 +183,18 @@ func (r *keysRun) importBundle(ctx context.Context, bundle []byte) error {
 	if err != nil {
 		return err
 	}
-	configured := issuersOf(readHostProviders(r.configDir))
+	configured := hostIssuers(r.configDir)
 	imported, err := cache.Import(ctx, bundle, func(issuer string) error {
 		if !slices.Contains(configured, issuer) {
 			return errNotConfigured{}
 		}
 		return nil
 	}, r.dryRun)
-	if err != nil {
+	if folder := (*idp.Error)(nil); errors.As(err, &folder) {
 		return r.folderError(err)
+	}
+	if err != nil {
+		return &exitError{text: err.Error(), code: exitRefused}
 	}
 	reports := []keysReport{}
 	failed := false

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/commandgroup"
 	"opkssh/internal/idp"
 	"opkssh/pkg/policy"
 )
@@ -29,18 +30,12 @@ func (o *keysOptions) register(c *cobra.Command) {
 }
 
 func keysCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "keys",
-		Short: "the providers' keys that this host holds",
-		Long: `a login needs the keys of the provider, and finds them in the cache folder. That folder belongs to the user that sshd
-runs the verifier as: run by root, these commands go on as that user, so that root follows nothing which that user
-has put there, and what they write is that user's.`,
-		Example: `  verifier keys list
+	c := commandgroup.New("keys", "the providers' keys that this host holds", `  verifier keys list
   verifier keys refresh --all
-  verifier keys export - | ssh offline-host sudo verifier keys import -`,
-		Args: cobra.ArbitraryArgs,
-		RunE: helpOrUsage,
-	}
+  verifier keys export - | ssh offline-host sudo verifier keys import -`)
+	c.Long = `a login needs the keys of the provider, and finds them in the cache folder. That folder belongs to the user that sshd
+runs the verifier as: run by root, these commands go on as that user, so that root follows nothing which that user
+has put there, and what they write is that user's.`
 	c.AddCommand(keysListCommand(), keysRefreshCommand(), keysExportCommand(), keysImportCommand())
 	return c
 }

@@ -34,12 +34,18 @@ func (r *keysRun) cache() (*idp.Cache, error) {
 
 // issuers are those that are named, or all of providers.
 func (r *keysRun) issuers(names []string) ([]string, error) {
-	configured := issuersOf(readHostProviders(r.configDir))
-	if len(names) == 0 {
-		if len(configured) == 0 {
-			return nil, &exitError{text: "providers names no issuer", hint: "verifier audit says what is wrong with it", code: exitRefused}
-		}
+	if _, err := readConfig(r.configDir); closedToUs(err) {
+		return nil, closedError(r.configDir)
+	}
+	rows, leftOut := readHostProviders(r.configDir)
+	configured := issuersOf(rows)
+	switch {
+	case len(names) == 0 && len(configured) > 0:
 		return configured, nil
+	case len(names) == 0 && len(leftOut) > 0:
+		return nil, unseenProviders("no row of providers can be used", leftOut)
+	case len(names) == 0:
+		return nil, &exitError{text: "providers names no issuer", hint: "verifier audit says what is wrong with it", code: exitRefused}
 	}
 	issuers := make([]string, len(names))
 	for i, name := range names {
@@ -47,7 +53,11 @@ func (r *keysRun) issuers(names []string) ([]string, error) {
 		if known, ok := policy.FindKnownProvider(name); ok {
 			issuers[i] = known.Issuer
 		}
-		if !slices.Contains(configured, issuers[i]) {
+		switch {
+		case slices.Contains(configured, issuers[i]):
+		case len(leftOut) > 0:
+			return nil, unseenIssuer(issuers[i], leftOut)
+		default:
 			return nil, &exitError{
 				text: fmt.Sprintf("no row of providers has the issuer %s", issuers[i]),
 				hint: "issuers are compared letter by letter; verifier keys list shows those of this host", code: exitRefused,
@@ -70,6 +80,7 @@ type keysReport struct {
 	Result     string     `json:"result,omitempty"` // of refresh and import: see there
 	Error      string     `json:"error,omitempty"`
 
+	keys int    // usable ones
 	hint string // what to do about Error, or ""
 }
 
@@ -81,7 +92,7 @@ const (
 )
 
 func newKeysReport(e idp.Entry, now time.Time) keysReport {
-	r := keysReport{Issuer: e.Issuer, KeyIDs: e.KeyIDs, File: e.Path}
+	r := keysReport{Issuer: e.Issuer, KeyIDs: e.KeyIDs, File: e.Path, keys: e.Usable}
 	for field, at := range map[**time.Time]time.Time{&r.FetchedAt: e.FetchedAt, &r.FreshUntil: e.FreshUntil, &r.StaleUntil: e.StaleUntil} {
 		at = at.UTC().Truncate(time.Second)
 		*field = &at
@@ -107,7 +118,7 @@ func (r keysReport) sentence(now time.Time) string {
 		case keysStale:
 			text += fmt.Sprintf(", in use for %s more while the provider does not answer", roundDuration(r.StaleUntil.Sub(now)))
 		}
-		text += fmt.Sprintf(", fetched %s ago, %s", roundDuration(now.Sub(*r.FetchedAt)), countOf(len(r.KeyIDs), "key"))
+		text += fmt.Sprintf(", fetched %s ago, %s", roundDuration(now.Sub(*r.FetchedAt)), countOf(r.keys, "key"))
 	}
 	if !r.Configured {
 		text += ", not in providers"
@@ -158,7 +169,7 @@ func (r *keysRun) list() error {
 		return err
 	}
 	now := time.Now()
-	reports, err := heldKeys(cache, issuersOf(readHostProviders(r.configDir)), now)
+	reports, err := heldKeys(cache, hostIssuers(r.configDir), now)
 	if err != nil {
 		return r.folderError(err)
 	}
@@ -181,10 +192,10 @@ func (r *keysRun) refresh(ctx context.Context, issuers []string) error {
 	if err != nil {
 		return err
 	}
-	before := map[string][]string{}
+	before := map[string]string{}
 	if entries, err := cache.Entries(); err == nil {
 		for _, e := range entries {
-			before[e.Issuer] = e.KeyIDs
+			before[e.Issuer] = e.JWKS
 		}
 	}
 	reports := make([]keysReport, len(issuers))
@@ -211,7 +222,7 @@ func (r *keysRun) refresh(ctx context.Context, issuers []string) error {
 }
 
 // refreshOne has the results refreshed, unchanged (asked, and the keys are the same) and failed.
-func (r *keysRun) refreshOne(ctx context.Context, cache *idp.Cache, issuer string, before map[string][]string) keysReport {
+func (r *keysRun) refreshOne(ctx context.Context, cache *idp.Cache, issuer string, before map[string]string) keysReport {
 	err := cache.Refresh(ctx, issuer)
 	report := keysReport{Issuer: issuer, State: keysMissing}
 	entry, heldErr := cache.Entry(issuer)
@@ -227,7 +238,7 @@ func (r *keysRun) refreshOne(ctx context.Context, cache *idp.Cache, issuer strin
 		return report
 	}
 	report.Result = "refreshed"
-	if held, ok := before[issuer]; ok && slices.Equal(held, report.KeyIDs) {
+	if held, ok := before[issuer]; ok && held == entry.JWKS {
 		report.Result = "unchanged"
 	}
 	return report
@@ -245,7 +256,7 @@ func (r *keysRun) printResult(report keysReport) error {
 		return nil
 	}
 	_, err := fmt.Fprintln(r.stdout, printable.Text(fmt.Sprintf("%s: %s, %s, fresh until %s",
-		report.Issuer, report.Result, countOf(len(report.KeyIDs), "key"), report.FreshUntil.Format(time.RFC3339))))
+		report.Issuer, report.Result, countOf(report.keys, "key"), report.FreshUntil.Format(time.RFC3339))))
 	return err
 }
 

@@ -2,6 +2,7 @@ package hostcli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
@@ -123,28 +125,74 @@ func (a *lockArguments) check() error {
 	return nil
 }
 
-// checkEmails refuses addresses that were taken from the log with its escapes: they are nobody's, and to lock them would look like success.
-func (a *lockArguments) checkEmails(identities []string) error {
-	emails := slices.Clone(identities)
-	for _, text := range a.claims {
-		if lock, err := policy.ClaimLock(text, ""); err == nil && lock.Entry.Claim == "email" {
-			emails = append(emails, lock.Entry.Value)
-		}
-	}
-	for _, text := range emails {
-		if !strings.Contains(text, "@") || !strings.Contains(text, `\`) {
-			continue
-		}
-		e := &exitError{text: fmt.Sprintf("expected an email address without a backslash, got %s", quoted(text)), code: exitUsage}
-		if policy.HasLogEscape(text) {
-			e.hint = "jq -r .email prints it as it is"
-			if meant, ok := unescaped(text); ok {
-				e.hint = "write it as it is: " + meant
+// checkSpelling refuses names that are nobody's: to lock them would look like success.
+func (a *lockArguments) checkSpelling(identities []string) error {
+	for _, text := range identities {
+		// What is no address at all is said with what to write instead.
+		if text = strings.TrimSpace(text); strings.Contains(text, "@") && !strings.Contains(text, ":") {
+			if err := checkEmail(text); err != nil {
+				return err
 			}
 		}
-		return e
+	}
+	for _, text := range a.subjects {
+		if err := checkNoBlanks("--sub", text, text); err != nil {
+			return err
+		}
+	}
+	for _, text := range a.claims {
+		lock, err := policy.ClaimLock(text, "")
+		if err != nil {
+			continue // said by locks
+		}
+		if err := checkNoBlanks("--claim", text, lock.Entry.Claim, lock.Entry.Value); err != nil {
+			return err
+		}
+		if lock.Entry.Claim == "email" {
+			if err := checkEmail(lock.Entry.Value); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// checkEmail says more of an address that was taken from the log with its escapes.
+func checkEmail(text string) error {
+	if !strings.Contains(text, `\`) {
+		if err := policy.CheckEmailAddress(text); err != nil {
+			return usageError(err)
+		}
+		return nil
+	}
+	e := &exitError{text: fmt.Sprintf("expected an email address without a backslash, got %s", quoted(text)), code: exitUsage}
+	if policy.HasLogEscape(text) {
+		e.hint = "jq -r .email prints it as it is"
+		if meant, ok := unescaped(text); ok {
+			e.hint = "write it as it is: " + meant
+		}
+	}
+	return e
+}
+
+// checkNoBlanks looks for what no token has: blanks, or letters that nobody sees, around a value.
+func checkNoBlanks(flag, text string, values ...string) error {
+	for _, value := range values {
+		if value != strings.TrimFunc(value, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) }) {
+			return usageError(fmt.Errorf("%s: expected no blanks around a value, got %+q", flag, text))
+		}
+	}
+	return nil
+}
+
+// userRemarks are about users that the host does not have. deny_users does not tell letters' cases apart, and the host may.
+func (a *lockArguments) userRemarks(ctx context.Context) (remarks []string) {
+	for _, user := range a.users {
+		if !hostHasUser(ctx, user) && !hostHasUser(ctx, strings.ToLower(user)) {
+			remarks = append(remarks, fmt.Sprintf("warning: this host has no user %s: nobody logs in as it", user))
+		}
+	}
+	return remarks
 }
 
 // escapeRemarks are about names that may be as they are, such as CORP\u123456, and may have been taken from the log.

@@ -1,12 +1,10 @@
 package hostcli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"opkssh/internal/hostfiles"
-	"opkssh/internal/installer"
 	"opkssh/internal/printable"
 	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
@@ -85,7 +82,7 @@ Exit status: 0 unlocked, or not locked at all; 1 nothing was written; 2 wrong us
 
 func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlock bool) error {
 	if !unlock { // what an older release has locked can be unlocked
-		if err := options.whom.checkEmails(identities); err != nil {
+		if err := options.whom.checkSpelling(identities); err != nil {
 			return err
 		}
 	}
@@ -101,10 +98,13 @@ func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlo
 		}
 		return usageError(err)
 	}
+	var remarks []string
 	if !unlock {
-		if err := checkIssuers(options.configDir, locks); err != nil {
+		if remarks, err = checkIssuers(options.configDir, locks); err != nil {
 			return err
 		}
+		remarks = append(remarks, options.whom.escapeRemarks()...)
+		remarks = append(remarks, options.whom.userRemarks(cmd.Context())...)
 	}
 	plan := &lockPlan{path: filepath.Join(options.configDir, "config.yml"), locks: locks, unlock: unlock}
 	if options.dryRun {
@@ -115,49 +115,28 @@ func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlo
 	if err != nil {
 		return configError(err)
 	}
-	if err := options.print(cmd.OutOrStdout(), cmd.ErrOrStderr(), plan); err != nil || unlock {
+	if err := options.print(cmd.OutOrStdout(), cmd.ErrOrStderr(), plan); err != nil {
 		return err
 	}
 	// Behind what was done: nothing may keep a lock from being written. With --json, too: it would look like success.
-	for _, text := range append(options.whom.escapeRemarks(), notAskedRemarks(cmd.Context(), options.configDir)...) {
+	for _, text := range append(remarks, sshdRemarks(cmd.Context(), options.configDir)...) {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), printable.Text(text))
 	}
 	return nil
 }
 
-// notAskedRemarks say that sshd asks another program than this one, to which a lock may mean nothing.
-func notAskedRemarks(ctx context.Context, configDir string) []string {
-	settings, err := readSSHDSettings(ctx, "", "", "")
-	if err != nil {
-		return nil
-	}
-	command, err := parseSSHDCommand(settings.command())
-	if err != nil {
-		return nil
-	}
-	if folder, err := filepath.Abs(configDir); err != nil || folder != filepath.Clean(command.options.configDir) {
-		return nil // the lock is for another host, or on its way to one
-	}
-	other := findOtherProgram(ctx, command.program)
-	if other == nil {
-		return nil
-	}
-	return []string{"warning: " + other.String() + ": the lock may mean nothing to it", "hint: " + installer.ReplaceHint(command.program)}
-}
-
 // checkIssuers refuses a lock that would keep nobody out, because no row of providers has its issuer: in an emergency a letter too
-// many must not look like success.
-func checkIssuers(folder string, locks []policy.Lock) error {
-	var rows []pktoken.Provider
-	source := &hostSource{folder: folder, log: slog.New(slog.DiscardHandler)}
-	source.eachFile("providers", func(f hostfiles.File) []policy.Problem {
-		providers, problems := policy.ParseProviders(f.Path, f.Data)
-		rows = append(rows, providers...)
-		return problems
-	})
+// many must not look like success. Where rows are left out, nobody knows, and the lock is written.
+func checkIssuers(folder string, locks []policy.Lock) (remarks []string, err error) {
+	rows, leftOut := readHostProviders(folder)
 	for _, lock := range locks {
 		issuer := lock.Entry.Issuer
 		if issuer == "" || slices.ContainsFunc(rows, func(p pktoken.Provider) bool { return p.Issuer == issuer }) {
+			continue
+		}
+		if len(leftOut) > 0 {
+			unseen := unseenIssuer(issuer, leftOut)
+			remarks = append(remarks, "warning: "+unseen.text, "hint: "+unseen.hint)
 			continue
 		}
 		e := &exitError{
@@ -169,9 +148,9 @@ func checkIssuers(folder string, locks []policy.Lock) error {
 				e.hint = "did you mean " + p.Issuer
 			}
 		}
-		return e
+		return nil, e
 	}
-	return nil
+	return remarks, nil
 }
 
 // try makes the plan and writes nothing.
@@ -305,7 +284,7 @@ func configError(err error) error {
 	var edit *policy.EditError
 	switch {
 	case closedToUs(err):
-		exit.hint = "run it as root"
+		exit.hint = runAsRoot
 	case errors.As(err, &fault):
 		exit.hint = "everyone is kept out of this host until that is mended"
 		if hint := faultHint(fault); hint != "" {
@@ -314,7 +293,7 @@ func configError(err error) error {
 	case errors.As(err, &wrong):
 		exit.hint = "everyone is kept out of this host until config.yml is right"
 	case errors.As(err, &edit):
-		exit.hint = edit.ByHand
+		exit.hint = edit.ByHand + "; verifier check says whether the file is right then"
 	case errors.Is(err, fs.ErrNotExist):
 		exit.hint = "--config-dir names the folder with the host's files"
 	}

@@ -23,6 +23,10 @@ type lockPlan struct {
 // edit is for hostfiles.EditSystem: data is nil where there is no file.
 func (p *lockPlan) edit(data []byte) ([]byte, error) {
 	p.reports, p.changes = nil, nil
+	original, err := policy.ParseConfig(p.path, data)
+	if err != nil {
+		return nil, err
+	}
 	if data == nil && !p.unlock {
 		data = []byte(newConfigHeader)
 	}
@@ -39,11 +43,14 @@ func (p *lockPlan) edit(data []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.report(before.FindLock(lock), lock, string(edited) != string(data))
+		existing := before.FindLock(lock)
+		if p.unlock && len(existing) > 0 {
+			existing = original.FindLock(lock) // an entry that is gone may have stood in front of it
+		}
+		p.report(existing, lock, string(edited) != string(data))
 		p.changes = append(p.changes, changedLines(string(data), string(edited))...)
 		data = edited
 	}
-	var err error
 	if p.after, err = policy.ParseConfig(p.path, data); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/commandgroup"
 	"opkssh/internal/hostfiles"
 	"opkssh/internal/printable"
 )
@@ -29,17 +30,11 @@ func (o *permissionsOptions) register(c *cobra.Command) {
 }
 
 func permissionsCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "permissions",
-		Short: "check and mend who owns the host's files, and who may write them",
-		Long: `files of the host belong to root, are writable by nobody else, and can be read by the user that sshd runs the
-verifier as. The cache folder is that user's alone. A login leaves out what is not so.`,
-		Example: `  verifier permissions check
+	c := commandgroup.New("permissions", "check and mend who owns the host's files, and who may write them", `  verifier permissions check
   verifier permissions fix --dry-run
-  verifier permissions install`,
-		Args: cobra.ArbitraryArgs,
-		RunE: helpOrUsage,
-	}
+  verifier permissions install`)
+	c.Long = `files of the host belong to root, are writable by nobody else, and can be read by the user that sshd runs the
+verifier as. The cache folder is that user's alone. A login leaves out what is not so.`
 	c.AddCommand(
 		permissionsSubcommand("check", "say what is not as it should be",
 			"say what permissions fix would do, and what it could not. Nothing is changed.\n\nExit status: 0 all is well; 1 something is not; 2 wrong usage.", false, true),
@@ -55,14 +50,6 @@ Exit status: 0 all is well now, or was before; 1 something is left to be done by
 Exit status: 0 all is well now, or was before; 1 something is left to be done by hand; 2 wrong usage.`, true, false),
 	)
 	return c
-}
-
-// helpOrUsage is for a command that is nothing without one of its own commands.
-func helpOrUsage(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError(fmt.Errorf("%s has no command %q", cmd.Name(), args[0]))
-	}
-	return cmd.Help()
 }
 
 func permissionsSubcommand(name, short, long string, create, checkOnly bool) *cobra.Command {

@@ -54,7 +54,7 @@ func rulesToRemove(all string, args []string) (wanted func(policy.Rule) bool, as
 	asked.Result = "not-there"
 	if all != "" {
 		if len(args) > 1 {
-			return nil, asked, fmt.Errorf("expected at most ISSUER beside --all, got %d arguments", len(args))
+			return nil, asked, fmt.Errorf("expected at most ISSUER beside --all, got %s", countOf(len(args), "argument"))
 		}
 		asked.Identity, asked.row = all, all
 		if len(args) == 1 {
@@ -66,7 +66,7 @@ func rulesToRemove(all string, args []string) (wanted func(policy.Rule) bool, as
 		}, asked, nil
 	}
 	if len(args) < 3 || len(args) > 4 {
-		return nil, asked, fmt.Errorf("expected PRINCIPAL, IDENTITY and ISSUER, and perhaps OPTIONS, or --all IDENTITY, got %d arguments", len(args))
+		return nil, asked, fmt.Errorf("expected PRINCIPAL, IDENTITY and ISSUER, and perhaps OPTIONS, or --all IDENTITY, got %s", countOf(len(args), "argument"))
 	}
 	column := ""
 	if len(args) == 4 {
@@ -121,6 +121,11 @@ func runRemove(
 		}
 	} else if !options.dryRun {
 		_, _ = fmt.Fprintln(stderr, "hint: sessions that are open go on until you end them")
+	}
+	if !home {
+		for _, text := range sshdRemarks(ctx, options.configDir) {
+			_, _ = fmt.Fprintln(stderr, printable.Text(text))
+		}
 	}
 	if options.json {
 		if err := writeRuleReports(stdout, reports); err != nil {

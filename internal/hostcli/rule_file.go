@@ -137,7 +137,7 @@ func ruleFileError(err error) error {
 	var edit *policy.EditError
 	switch {
 	case closedToUs(err):
-		exit.hint = "run it as root"
+		exit.hint = runAsRoot
 	case errors.As(err, &fault):
 		exit.hint = faultHint(fault)
 	case errors.As(err, &edit):

@@ -39,7 +39,7 @@ func AddLock(file string, data []byte, lock Lock) ([]byte, error) {
 	if slices.ContainsFunc(existing, func(l Lock) bool { return !l.Before.Before(lock.Before) }) {
 		return data, nil
 	}
-	byHand := fmt.Sprintf("add by hand: %s", lock.member())
+	byHand := "add by hand, to the list that is there or as one of its own: " + lock.member()
 	edited, err := edit(file, data, byHand, func(t *configText, root *yaml.Node) ([]splice, error) {
 		if len(existing) > 0 {
 			return t.replaceTime(root, lock)
@@ -48,6 +48,12 @@ func AddLock(file string, data []byte, lock Lock) ([]byte, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(edited) > MaxConfigSize {
+		return nil, &EditError{
+			File: file, Detail: fmt.Sprintf("with the lock it would be larger than the %d bytes that are read of it, and then keep everyone out", MaxConfigSize),
+			ByHand: "take out entries that nobody needs any more, or name what many have in common: deny with a claim, such as groups:contractors",
+		}
 	}
 	want := before.withoutPlaces()
 	want.add(lock, len(existing) > 0)

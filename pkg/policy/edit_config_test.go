@@ -40,6 +40,11 @@ func TestAddLock(t *testing.T) {
 		{"missing member, CRLF", mallory, "home_policy: false\r\n", "home_policy: false\r\ndeny_emails:\r\n  - mallory@example.com\r\n", false},
 		{"missing member, an empty line first", mallory, "\nlog: {}\n", "\nlog: {}\ndeny_emails:\n  - mallory@example.com\n", false},
 		{"missing member, CRLF further down", mallory, "log: {}\n# x\r\n", "log: {}\n# x\r\ndeny_emails:\n  - mallory@example.com\n", false},
+		{"missing member, the end of the document", mallory, "log: {}\n...\n", "log: {}\ndeny_emails:\n  - mallory@example.com\n...\n", false},
+		{"missing member, comments around the end of the document", revoked, "  log: {}\r\n# x\r\n... # y\r\n\r\n# z",
+			"  log: {}\r\n# x\r\n  revoked_before:\r\n    mallory@example.com: 2026-11-20T09:00:00Z\r\n... # y\r\n\r\n# z", false},
+		{"missing member, two ends of the document", mallory, "log: {}\n...\n...", "log: {}\ndeny_emails:\n  - mallory@example.com\n...\n...", false},
+		{"end of a document without a member", mallory, "---\n...\n", "---\ndeny_emails:\n  - mallory@example.com\n...\n", false},
 		{"missing member of a file in brackets", mallory, "{log: {to: auto}}", "{log: {to: auto}, deny_emails: [mallory@example.com]}", false},
 		{"empty brackets", revoked, "{}\n", "{revoked_before: {mallory@example.com: 2026-11-20T09:00:00Z}}\n", false},
 
@@ -170,12 +175,10 @@ func TestUneditableConfig(t *testing.T) {
 		{"a plain value over lines", "log: {}\ndeny:\n  - claim: groups:a\n      b\n", key, 3},
 		{"a literal", "deny_emails:\n  - |-\n    a@b.c\n", mallory, 2},
 		{"a folded value", "log: {}\ndeny_users:\n  - >-\n    bob\n", root, 3},
-		{"the end of a document", "log: {}\n...\n", mallory, 0},
 		{"null alone", "null\n", mallory, 0},
 		{"CR", "log: {} # \r# x\n", mallory, 0},
 		{"NEL", "log: {} # \u0085# x\n", mallory, 0},
 		{"LS", "log: {} # \u2028# x\n", mallory, 0},
-		{"no room", "# " + strings.Repeat("x", policy.MaxConfigSize-3) + "\n", mallory, 0},
 		{"UTF-16", "\xff\xfel\x00o\x00g\x00:\x00 \x00{\x00}\x00\n\x00", mallory, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -191,6 +194,20 @@ func TestUneditableConfig(t *testing.T) {
 	}
 	if got, err := policy.RemoveLock("config.yml", []byte("deny_emails:\n  -\n    mallory@example.com\n"), mallory); err == nil {
 		t.Errorf("a dash on a line of its own: expected an EditError, got %q", got)
+	}
+}
+
+// TestFullConfig: a file that is as long as may be is not made longer, since it would deny everybody. The error does not say to do that by hand.
+func TestFullConfig(t *testing.T) {
+	const list = "deny_emails: [] # "
+	data := list + strings.Repeat("x", policy.MaxConfigSize-len(list))
+	got, err := policy.AddLock("config.yml", []byte(data), mallory)
+	var edit *policy.EditError
+	if got != nil || !errors.As(err, &edit) {
+		t.Fatalf("expected an EditError, got %d bytes, %v", len(got), err)
+	}
+	if strings.Contains(edit.ByHand, "by hand") || !strings.Contains(edit.ByHand, "take out entries") {
+		t.Errorf("got %q", edit.ByHand)
 	}
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (t *configText) insert(root *yaml.Node, lock Lock) ([]splice, error) {
 	return t.insertBlock(value, lock.item())
 }
 
-// appendMember writes a new list at the end of the file.
+// appendMember writes a new list at the end of the document.
 func (t *configText) appendMember(root *yaml.Node, lock Lock) []splice {
 	indent := ""
 	if root != nil {
@@ -37,12 +38,35 @@ func (t *configText) appendMember(root *yaml.Node, lock Lock) []splice {
 		dash = ""
 	}
 	text := indent + string(lock.Kind) + ":" + t.newline + indent + "  " + dash + lock.item() + t.newline
-	end := len(t.text)
+	end := t.endOfDocument()
 	if end > t.lines[0] && t.text[end-1] != '\n' {
 		text = t.newline + text
 	}
 	return []splice{{end, end, text}}
 }
+
+// endOfDocument is in front of a document end marker (YAML 1.2 §9.1.2): what stands behind it would be another document.
+func (t *configText) endOfDocument() int {
+	end := len(t.text)
+	for i, start := range slices.Backward(t.lines) {
+		line := t.text[start:]
+		if i+1 < len(t.lines) {
+			line = t.text[start:t.lines[i+1]]
+		}
+		switch {
+		case documentEnd().Match(line):
+			end = start
+		case !commentOnly().Match(line):
+			return end
+		}
+	}
+	return end
+}
+
+var (
+	documentEnd = lazyRegexp(`^\.\.\.[ \t]*(?:#.*)?\r?\n?$`)
+	commentOnly = lazyRegexp(`^[ \t]*(?:#.*)?\r?\n?$`)
+)
 
 // fill gives a value to a member without one.
 func (t *configText) fill(key, value *yaml.Node, text string) ([]splice, error) {

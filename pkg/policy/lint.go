@@ -53,7 +53,7 @@ const (
 	FindingCoveredRule FindingCode = "covered-rule"
 	// FindingExpiredRule: the rule's expiry-time has passed.
 	FindingExpiredRule FindingCode = "expired-rule"
-	// FindingDeniedRule: deny_users or deny_emails takes away what the rule gives.
+	// FindingDeniedRule: deny_users, deny_emails or deny takes away what the rule gives.
 	FindingDeniedRule FindingCode = "denied-rule"
 	// FindingWideRoot: a whole domain, or whatever runs in a repository, may become root.
 	FindingWideRoot FindingCode = "wide-root"
@@ -61,6 +61,8 @@ const (
 	FindingPublicDomain FindingCode = "public-domain"
 	// FindingEscapedLock: config.yml denies an address as the log escapes it, which is nobody's.
 	FindingEscapedLock FindingCode = "escaped-lock"
+	// FindingNobodyLocked: config.yml denies what is no email address.
+	FindingNobodyLocked FindingCode = "nobody-locked"
 )
 
 // FindingCodes are the codes of [Lint].
@@ -68,7 +70,7 @@ func FindingCodes() []FindingCode {
 	return []FindingCode{
 		FindingNoProviders, FindingNoRules, FindingDuplicateProvider, FindingOverlappingProviders, FindingUnusedProvider, FindingIssuerNearMiss,
 		FindingUnknownIssuer, FindingNeverExpires, FindingEmailNotChecked, FindingNoAudienceRow, FindingDuplicateRule, FindingShadowedRule,
-		FindingCoveredRule, FindingExpiredRule, FindingDeniedRule, FindingWideRoot, FindingPublicDomain, FindingEscapedLock,
+		FindingCoveredRule, FindingExpiredRule, FindingDeniedRule, FindingWideRoot, FindingPublicDomain, FindingEscapedLock, FindingNobodyLocked,
 	}
 }
 
@@ -226,23 +228,26 @@ func splitOrigin(origin string) (file string, line int) {
 	return origin[:at], line
 }
 
-// locks looks for addresses with escapes of the log, which `verifier lock` refuses. A subject may be so, and have an @.
+// locks looks for addresses that are none, which `verifier lock` refuses. A subject may be so, and have an @.
 func (l *linter) locks() {
-	check := func(name string, line int) {
-		if strings.Contains(name, "@") && HasLogEscape(name) {
-			l.add(FindingEscapedLock, SeverityWarning, l.config.File, line, "write the address as it is: the log escapes what is not ASCII",
-				"it locks %s letter by letter, which is no email address", quoteShort(name))
+	const nobody = "it locks %s letter by letter, which is no email address"
+	check := func(name string, line int, isEmail bool) {
+		switch {
+		case strings.Contains(name, "@") && HasLogEscape(name):
+			l.add(FindingEscapedLock, SeverityWarning, l.config.File, line, "write the address as it is: the log escapes what is not ASCII", nobody, quoteShort(name))
+		case isEmail && CheckEmailAddress(strings.TrimSpace(name)) != nil:
+			l.add(FindingNobodyLocked, SeverityWarning, l.config.File, line, "write the whole address and nothing else", nobody, quoteShort(name))
 		}
 	}
 	for _, e := range l.config.DenyEmails {
-		check(e.Name, e.Line)
+		check(e.Name, e.Line, true)
 	}
 	for _, e := range l.config.Deny {
 		if e.Claim == "email" {
-			check(e.Value, e.Line)
+			check(e.Value, e.Line, true)
 		}
 	}
 	for _, e := range l.config.RevokedBefore {
-		check(e.Identity, e.Line)
+		check(e.Identity, e.Line, false)
 	}
 }

@@ -25,7 +25,7 @@ func (l *linter) rules() {
 		l.issuerOf(r)
 		l.risksOf(r)
 		l.denialOf(r)
-		if l.expiry(r) {
+		if !l.Now.IsZero() && r.Expired(l.Now) {
 			l.add(FindingExpiredRule, SeverityWarning, r.File, r.Line, "extend or remove it", "the rule's expiry-time has passed")
 			continue
 		}
@@ -39,8 +39,6 @@ func (l *linter) rules() {
 		}
 	}
 }
-
-func (l *linter) expiry(r Rule) bool { return !l.Now.IsZero() && expired(r.Options, l.Now) }
 
 func (l *linter) issuerOf(r Rule) {
 	rows := l.byIssuer[r.Issuer]
@@ -111,15 +109,38 @@ func (l *linter) denialOf(r Rule) {
 		l.add(FindingDeniedRule, SeverityWarning, r.File, r.Line, "remove one of them", "deny_users of config.yml (line %d) names the user", e.Line)
 		return
 	}
-	if r.Identity.Kind != IdentityEmail {
-		return
-	}
 	for _, e := range l.config.DenyEmails {
-		if equalFoldASCII(strings.TrimSpace(e.Name), r.Identity.Value) {
+		if r.Identity.isEmail(e.Name) {
 			l.add(FindingDeniedRule, SeverityNote, r.File, r.Line, "", "deny_emails of config.yml (line %d) names the person", e.Line)
 			return
 		}
 	}
+	for _, e := range l.config.Deny {
+		claim, value := e.Claim, e.Value
+		if e.Subject != "" {
+			claim, value = "sub", e.Subject
+		}
+		if (e.Issuer == "" || e.Issuer == r.Issuer) && (r.Identity.isClaim(claim, value) || claim == "email" && r.Identity.isEmail(value)) {
+			l.add(FindingDeniedRule, SeverityNote, r.File, r.Line, "", "deny of config.yml (line %d) names whom it lets in", e.Line)
+			return
+		}
+	}
+}
+
+// isEmail is whether the identity is the person with this address.
+func (i Identity) isEmail(address string) bool {
+	return (i.Kind == IdentityEmail || i.Kind == IdentityClaim && i.Claim == "email") && equalFoldASCII(strings.TrimSpace(address), i.Value)
+}
+
+// isClaim is whether the identity is that of all whose token has this claim.
+func (i Identity) isClaim(claim, value string) bool {
+	switch i.Kind {
+	case IdentityClaim:
+		return i.Claim == claim && i.Value == value
+	case IdentitySubject, IdentitySubjectGlob:
+		return claim == "sub" && i.Value == value
+	}
+	return false
 }
 
 func (l *linter) coveredBy(r, by Rule) {

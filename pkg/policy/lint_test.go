@@ -123,6 +123,18 @@ func TestLint(t *testing.T) {
 			config: "deny_emails:\n- j\\u00fcrgen@example.com\n- bob@example.com\ndeny:\n- claim: email:a\\\"@example.com\n- claim: name:a\\@b\n" +
 				"revoked_before:\n  j\\u00fcrgen@example.com: 2026-11-20T09:00:00Z\n  EXAMPLE\\bob: 2026-11-20T09:00:00Z\n  EXAMPLE\\bob@example.com: 2026-11-20T09:00:00Z\n",
 			want: []string{"escaped-lock:warning:config.yml:2", "escaped-lock:warning:config.yml:5", "escaped-lock:warning:config.yml:8"}},
+		{name: "locks of nobody", providers: good, rules: oneRule,
+			config: "deny_emails: [\"<bob@example.com>\", bob@example.com]\ndeny:\n- claim: email:bob@example.com.\n- claim: 'email: bob@example.com'\n- claim: group:<a@b>\n" +
+				"revoked_before: {'bob@example.com;1234': 2026-11-20T09:00:00Z}\n",
+			want: []string{"nobody-locked:warning:config.yml:1", "nobody-locked:warning:config.yml:3"}},
+		{name: "denied user in another case", providers: good, rules: oneRule, config: "deny_users: [DEV]", want: []string{"denied-rule:warning:r:1"}},
+		{
+			name: "denied by deny", providers: good,
+			rules: oneRule + "dev oidc:email:bob@example.com" + at + "dev 1234" + at + "dev oidc:sub:5678" + at + "dev oidc:groups:dev" + at + "dev oidc:groups:ops" + at,
+			config: "deny:\n- {key: " + fingerprint + "}\n- {claim: 'email: ALICE@example.com'}\n- {claim: 'email:bob@example.com', issuer: \"https://op.example.com\"}\n" +
+				"- {sub: 1234, issuer: \"https://op.example.com\"}\n- {sub: 5678, issuer: \"https://op.example.com/other\"}\n- {claim: 'groups:dev'}\n",
+			want: []string{"denied-rule:note:r:1", "denied-rule:note:r:2", "denied-rule:note:r:3", "denied-rule:note:r:5"},
+		},
 		{name: "denied person", providers: good, rules: oneRule, config: "deny_emails: [Alice@example.com]", want: []string{"denied-rule:note:r:1"}},
 		{name: "domain as root", providers: good, rules: "root oidc-match-end:email:@example.com" + at, want: []string{"wide-root:warning:r:1"}},
 		{name: "jobs as root", providers: github, rules: "root repo:acme/app:*" + atHub + "root repo:acme/lib:ref:refs/heads/main" + atHub, want: []string{"wide-root:warning:r:1"}},

@@ -1,0 +1,115 @@
+package hostcli
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"opkssh/pkg/policy"
+	"opkssh/pkg/sshauth"
+)
+
+// newRule is a rule that add puts into a file, unless it is there.
+type newRule struct {
+	policy.Rule
+	host     *sshauth.Configuration // without it
+	home     bool                   // it is for the user's home folder, whose rules come behind the host's
+	now      time.Time
+	report   ruleReport
+	findings []policy.Finding // about the rule, and about others because of it
+}
+
+// addTo puts the rule at the end of a file, and gives the lines that differ.
+func (n *newRule) addTo(file ruleFile, dryRun bool) (changes []string, err error) {
+	if !n.home {
+		if there, err := n.standsIn(n.host.Policy.System, n.host.Policy.System); there || err != nil {
+			return nil, err
+		}
+	}
+	return file.edit(dryRun, func(data []byte) ([]byte, error) { return n.edit(file.path, data) })
+}
+
+// edit is for a file that nobody else edits meanwhile.
+func (n *newRule) edit(path string, data []byte) ([]byte, error) {
+	rules, _ := policy.ParseRulesFor(path, data, n.Principal)
+	if there, err := n.standsIn(rules, n.amongHosts(path, rules)); there || err != nil {
+		return data, err
+	}
+	if len(data) == 0 {
+		data = []byte(newRulesHeader)
+	}
+	edited, err := policy.AddRule(path, data, n.Rule)
+	if err != nil {
+		return nil, err
+	}
+	rules, _ = policy.ParseRulesFor(path, edited, n.Principal)
+	n.report = newRuleReport("added", rules[len(rules)-1])
+	return edited, n.lint(n.amongHosts(path, rules))
+}
+
+// amongHosts are the rules of a file and the host's others, in the order of a login.
+func (n *newRule) amongHosts(path string, rules []policy.Rule) []policy.Rule {
+	others := slices.DeleteFunc(slices.Clone(n.host.Policy.System), func(r policy.Rule) bool { return r.File == path })
+	if n.home {
+		return append(others, rules...)
+	}
+	return append(slices.Clip(rules), others...)
+}
+
+// standsIn finds a rule that says the same. One for the same people with other options is an error: only the first of two ever decides,
+// unless its time is over.
+func (n *newRule) standsIn(rules, all []policy.Rule) (there bool, err error) {
+	for _, r := range rules {
+		switch {
+		case !r.SamePeople(n.Rule):
+		case r.Same(n.Rule):
+			n.report = newRuleReport("unchanged", r)
+			return true, n.lint(all)
+		case !r.Expired(n.now):
+			return false, &exitError{
+				text: fmt.Sprintf("%s: a rule for the same people is there, with other options, and the first one decides: %s", place(r.File, r.Line, 0), r),
+				hint: "verifier remove takes it away", code: exitRefused,
+			}
+		}
+	}
+	return false, nil
+}
+
+// lint holds the rule, which is one of all, against the others. A new one must not be the end of limits, be they its own or those of a rule
+// behind it.
+func (n *newRule) lint(all []policy.Rule) error {
+	before := map[policy.Finding]bool{}
+	for _, f := range n.findingsOf(n.host.Policy.System) {
+		before[f] = true
+	}
+	for _, f := range n.findingsOf(all) {
+		own := f.File == n.report.File && f.Line == n.report.Line
+		limits := f.Code == policy.FindingShadowedRule && f.Severity == policy.SeverityError && !before[f]
+		switch {
+		case limits && n.report.Result == "added":
+			text := n.String()
+			if !own {
+				text = place(f.File, f.Line, 0)
+			}
+			return &exitError{
+				text: text + ": " + f.Detail, code: exitRefused,
+				hint: "a rule with limits stands in front of a wider one: write the row there by hand, or take the other one away with verifier remove",
+			}
+		case own && !isAboutIssuer(f):
+			n.findings = append(n.findings, f)
+		}
+	}
+	return nil
+}
+
+// findingsOf leaves out files that are not to be trusted, whose rules let nobody in.
+func (n *newRule) findingsOf(rules []policy.Rule) []policy.Finding {
+	rules = slices.DeleteFunc(slices.Clone(rules), func(r policy.Rule) bool { return r.Doubt != "" })
+	lint := &policy.Lint{Config: n.host.Policy.Config, Providers: n.host.Providers, Rules: rules, Now: n.now}
+	return lint.Findings()
+}
+
+// isAboutIssuer is whether it is about what [checkIssuerIsKnown] has looked at, or could not see.
+func isAboutIssuer(f policy.Finding) bool {
+	return slices.Contains([]policy.FindingCode{policy.FindingUnknownIssuer, policy.FindingIssuerNearMiss, policy.FindingNoAudienceRow}, f.Code)
+}
