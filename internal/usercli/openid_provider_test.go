@@ -27,14 +27,13 @@ type openIDProvider struct {
 }
 
 func startOpenIDProvider(t testing.TB) (issuer string) {
-	p, server := newOpenIDProvider(t)
+	server := newOpenIDProvider(t, "http")
 	server.Start()
-	p.issuer.URL = server.URL
 	return server.URL
 }
 
-// newOpenIDProvider has a server that is to be started, with or without TLS.
-func newOpenIDProvider(t testing.TB) (*openIDProvider, *httptest.Server) {
+// newOpenIDProvider is to be started, with TLS where the scheme is https.
+func newOpenIDProvider(t testing.TB, scheme string) *httptest.Server {
 	p := &openIDProvider{t: t, logins: map[string]url.Values{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.metadata)
@@ -43,9 +42,9 @@ func newOpenIDProvider(t testing.TB) (*openIDProvider, *httptest.Server) {
 	mux.HandleFunc("POST /token", p.token)
 	mux.HandleFunc("POST /device", p.device)
 	server := httptest.NewUnstartedServer(mux)
-	p.issuer = pktokentest.NewIssuer(t, "", "ES256")
+	p.issuer = pktokentest.NewIssuer(t, scheme+"://"+server.Listener.Addr().String(), "ES256")
 	t.Cleanup(server.Close)
-	return p, server
+	return server
 }
 
 func (p *openIDProvider) answer(w http.ResponseWriter, status int, value any) {

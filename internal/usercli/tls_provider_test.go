@@ -18,10 +18,9 @@ const caOfBrowser = "CA_OF_BROWSER"
 
 // tlsProvider FILE starts a provider by https, $TLS_ISSUER, and writes the certificate of its authority, which the browser trusts.
 func tlsProvider(ts *testscript.TestScript, _ bool, args []string) {
-	p, server := newOpenIDProvider(ts.Value(ofTest{}).(testing.TB))
+	server := newOpenIDProvider(ts.Value(ofTest{}).(testing.TB), "https")
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // about clients that do not trust it
 	server.StartTLS()
-	p.issuer.URL = server.URL
 	file := ts.MkAbs(args[0])
 	ts.Check(os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
 	ts.Setenv("TLS_ISSUER", server.URL)
