@@ -51,6 +51,9 @@ Exit status: 0 added, or there already; 1 nothing was written; 2 wrong usage.`,
 				column = args[3]
 			}
 			rule, err := policy.NewRule(args[0], args[1], issuerOf(args[2]), column)
+			if err == nil && rule.Identity.Kind == policy.IdentityEmail {
+				err = policy.CheckEmailAddress(rule.Identity.Value)
+			}
 			if err != nil {
 				return usageError(err)
 			}

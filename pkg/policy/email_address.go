@@ -7,7 +7,7 @@ import (
 )
 
 // CheckEmailAddress refuses what is nobody's email address: brackets, quotes or a list that it was copied with, a letter that nobody sees, a
-// dot too many. config.yml may hold such an entry, since a file that is refused denies everybody, but it keeps nobody out.
+// dot too many. auth_id and config.yml may hold such an entry: there it lets nobody in, or keeps nobody out.
 func CheckEmailAddress(s string) error {
 	local, domain, _ := strings.Cut(s, "@")
 	wrong := local == "" || local[0] == '\'' || strings.ContainsFunc(local, func(r rune) bool {
