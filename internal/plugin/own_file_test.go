@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"opkssh/internal/hostfiles"
@@ -42,6 +44,38 @@ func TestEachPluginGetsItsOwnFile(t *testing.T) {
 		t.Fatalf("expected that both run, got %+v", outcomes)
 	}
 	wantOwn("variables of somebody's choice")
+}
+
+// TestVariablesOfALoginAlone: who chooses the variables chooses none that a program goes by.
+func TestVariablesOfALoginAlone(t *testing.T) {
+	f := newFolder(t)
+	f.programs.Config = policy.DefaultConfig()
+	f.programs.Config.EnvVars = map[string]string{"HTTPS_PROXY": "http://proxy:3128"}
+	f.add(t, "p", "allow", "env >"+f.dir+"/environment; echo allow")
+	chosen := []string{
+		"OPKSSH_PLUGIN_U=alice", "LD_PRELOAD=/x.so", "PATH=/x", "HTTPS_PROXY=http://x", "OPKSSH_PLUGIN_WITHOUT", "=x", "xOPKSSH_PLUGIN_U=bob", "",
+	}
+	if o := f.programs.Run(t.Context(), parsePlugins(t, f.files), chosen, true); len(o) != 1 || !o[0].Allow {
+		t.Fatalf("expected that it runs, got %+v", o)
+	}
+	data, err := os.ReadFile(filepath.Join(f.dir, "environment"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := map[string]bool{"PWD": true, "OLDPWD": true, "SHLVL": true, "_": true} // the shell's
+	var got []string
+	for line := range strings.Lines(string(data)) {
+		if name, _, _ := strings.Cut(line, "="); !own[name] {
+			got = append(got, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	slices.Sort(got)
+	want := []string{
+		"HTTPS_PROXY=http://proxy:3128", "OPKSSH_PLUGIN_CONFIG=" + base64.StdEncoding.EncodeToString(f.files[0].Data), "OPKSSH_PLUGIN_U=alice", "PATH=" + searchPath,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("expected %q, got %q", want, got)
+	}
 }
 
 func parsePlugins(t *testing.T, files []hostfiles.File) (plugins []*policy.Plugin) {
