@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -45,10 +46,10 @@ func ParsePlugin(file string, data []byte) (*Plugin, error) {
 	r := yamlReader{file}
 	p := &Plugin{File: file, Data: data}
 	err = r.mapping(root, map[string]func(*yaml.Node) error{
-		pluginName: r.text(&p.Name, checkNotWildcard),
+		pluginName: r.text(&p.Name, func(name string) error { return cmp.Or(checkNotWildcard(name), checkNoMode(name)) }),
 		pluginCommand: func(n *yaml.Node) error {
 			p.Line = n.Line
-			return r.text(new(string), p.setCommand)(n)
+			return r.text(new(string), func(command string) error { return cmp.Or(checkNoMode(command), p.setCommand(command)) })(n)
 		},
 		pluginMode: r.text(new(string), func(mode string) error {
 			if mode != modeAllow && mode != modeRequire {
@@ -88,36 +89,63 @@ func MayRequirePlugin(data []byte) bool {
 	case root.Kind != yaml.MappingNode || !plain(root):
 		return true
 	}
+	seen := map[string]bool{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		if memberMayRequire(root.Content[i], root.Content[i+1]) {
+		key, value := root.Content[i], root.Content[i+1]
+		// One of two may have been meant for the mode.
+		if memberMayRequire(key, value) || seen[key.Value] && (key.Value == pluginName || key.Value == pluginCommand) {
 			return true
 		}
+		seen[key.Value] = true
 	}
 	return false
 }
 
 func memberMayRequire(key, value *yaml.Node) bool {
 	scalar := value.Kind == yaml.ScalarNode
+	oneWord := scalar && len(strings.Fields(value.Value)) == 1
 	switch {
 	case key.Kind != yaml.ScalarNode || !plain(key) || key.Tag == mergeTag:
 		return true
 	case key.Value == pluginMode:
 		return !scalar || !plain(value) || value.Value != modeAllow
-	case scalar && (key.Value == pluginName || key.Value == pluginCommand):
-		// They may have the word, but no line that was meant to be the next member.
-		return containsFoldASCII(value.Value, pluginMode+":")
+	case anyText(value, holdsMode):
+		return true
+	case scalar && key.Value == pluginName:
+		return false
+	case scalar && key.Value == pluginCommand:
+		return oneWord && !path.IsAbs(strings.TrimSpace(value.Value)) && isRequire(value.Value)
 	}
 	// It contains the name where the colon was not read as one: {mode:x}. A value of several words is a description.
-	prose := scalar && len(strings.Fields(value.Value)) > 1
-	return nearestName(key.Value, pluginMode) != "" || containsFoldASCII(key.Value, pluginMode) || saysRequire(key) || !prose && saysRequire(value)
+	return containsFoldASCII(key.Value, pluginMode) || isRequire(key.Value) ||
+		(oneWord || !scalar) && (nearestName(key.Value, pluginMode) != "" || anyText(value, isRequire))
+}
+
+// memberMode is the member mode within other text.
+var memberMode = lazyRegexp(`(?i)(?:^|[\s"'{,])mode["']?\s*:`)
+
+// holdsMode is whether a line that was meant to be the member mode has fallen into a value: by blanks in front of it, or a quote that is not closed.
+func holdsMode(text string) bool { return memberMode().MatchString(text) }
+
+func checkNoMode(text string) error {
+	if holdsMode(text) {
+		return fmt.Errorf("expected no member in it, got %s: mend its quotes, or the blanks in front of mode", quoteShort(text))
+	}
+	return nil
+}
+
+// isRequire is whether text has the word, in one of its forms, or could be it with a typing error in it.
+func isRequire(text string) bool {
+	const slips = 2
+	return containsFoldASCII(text, "requir") || editDistance(text, modeRequire) <= slips || editDistance(text, modeRequire+"d") <= slips
 }
 
 // mergeTag is what the parser gives to the key <<, which takes over members from elsewhere.
 const mergeTag = "!!merge"
 
-// saysRequire looks for the word, and its other forms, in all keys and values. What an alias stands for is elsewhere in the file.
-func saysRequire(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && containsFoldASCII(n.Value, "requir") || slices.ContainsFunc(n.Content, saysRequire)
+// anyText asks about all keys and values. What an alias stands for is elsewhere in the file.
+func anyText(n *yaml.Node, is func(string) bool) bool {
+	return n.Kind == yaml.ScalarNode && is(n.Value) || slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return anyText(c, is) })
 }
 
 // commentsOnly is also true of an empty file, but not of one that says null.
