@@ -75,6 +75,7 @@ func TestSSHDAsks(t *testing.T) {
 		"all but":             {mainConfig: "Include /etc/ssh/sshd_config.d/[!_]*.conf\n", "etc/ssh/sshd_config.d/_old.conf": other},
 		"circumflex":          {mainConfig: "Include /etc/ssh/sshd_config.d/[^_]*.conf\n", "etc/ssh/sshd_config.d/10.conf": other},
 		"class of characters": {mainConfig: "Include /etc/ssh/sshd_config.d/[[:digit:]]*.conf\n"},
+		"patterns of glob(3)": {mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\nInclude /etc/ssh/more/[a-].conf []a].conf\nInclude [\n", "etc/ssh/more/README": ""},
 		"CRLF":                {mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\r\n"},
 		"CRLF, no Include":    {mainConfig: "UsePAM yes\r\n"},
 	} {
@@ -90,12 +91,21 @@ func TestSSHDAsks(t *testing.T) {
 		})
 	}
 
+	// Its users would be locked out by ours, which stands before it.
+	t.Run("other where sshd alone finds it", func(t *testing.T) {
+		configure(t, r, map[string]string{mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\nInclude /etc/ssh/more/[a-].conf\n", "etc/ssh/more/-.conf": other})
+		before := settings(t, r)
+		want(t, r.Run(t, "/root/verifier", "install"), 1,
+			"verifier: /usr/sbin/sshd -T: sshd asks another AuthorizedKeysCommand, and has room for one: /usr/bin/true %u\n", "hint: take the line out, and let the verifier ask that command")
+		wantSettings(t, r, before)
+	})
+
 	// A backslash is a character like others in an Include of sshd's, and quotes what follows for its glob(3).
 	t.Run("misread", func(t *testing.T) {
 		configure(t, r, map[string]string{mainConfig: "Include /etc/ssh/sshd_config.d/\\*.conf\n"})
 		before := settings(t, r)
 		want(t, r.Run(t, "/root/verifier", "install"), 1,
-			"verifier: run /usr/sbin/sshd -T: /usr/sbin/sshd -T: sshd does not ask the verifier: expected verifier verify as AuthorizedKeysCommand, got none\n",
+			"verifier: run /usr/sbin/sshd -T: sshd does not ask the verifier: expected verifier verify as AuthorizedKeysCommand, got none\n",
 			"hint: see which files sshd reads, by the Include lines of /etc/ssh/sshd_config, and which of them comes first; the host is as it was before")
 		wantSettings(t, r, before)
 	})
@@ -129,7 +139,7 @@ func TestSSHDAsksWhatStays(t *testing.T) {
 		{
 			"copied to where sshd alone finds it", "cp $drop_in /etc/ssh/more/1",
 			map[string]string{mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\nInclude /etc/ssh/more/[[:digit:]]\n", "etc/ssh/more/README": ""},
-			[]string{"verifier: run /usr/sbin/sshd -T: /usr/sbin/sshd -T: sshd would go on to ask /usr/local/bin/verifier, which goes\n", "; the host is as it was before"},
+			[]string{"verifier: run /usr/sbin/sshd -T: sshd would go on to ask /usr/local/bin/verifier, which goes\n", "; the host is as it was before"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -78,7 +78,7 @@ changed, nothing is done. With --purge those go, too, and so does all of /etc/op
 
 Nothing is done, either, while other lines make sshd ask the program that goes, or run a command as the user that goes.
 
-Logs stay; the one that config.yml names becomes root's. Sessions that are open go on.
+Logs stay, but for one in a folder that goes; the one that config.yml names becomes root's. Sessions that are open go on.
 
 Exit status: 0 done, or nothing was to be done; 1 refused or failed, and the host is as it was; 2 wrong usage.`,
 		Example: `  verifier uninstall --dry-run

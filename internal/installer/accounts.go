@@ -217,13 +217,7 @@ func (h *host) editAccounts(edit func() ([]func() error, error)) (undo func() er
 	}
 	defer unlock()
 	undos, err := edit()
-	back := func() error {
-		var errs []error
-		for i := len(undos) - 1; i >= 0; i-- {
-			errs = append(errs, undos[i]())
-		}
-		return errors.Join(errs...)
-	}
+	back := inReverse(undos)
 	if err != nil {
 		return nil, errors.Join(err, back())
 	}

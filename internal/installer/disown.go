@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -68,17 +67,31 @@ func (p *Plan) planDisown(purge bool) error {
 		return err
 	}
 	if !purge {
-		rules, err := p.leftRules(l)
-		if err != nil {
+		if err := p.planDisownRules(l); err != nil {
 			return err
 		}
-		p.planGiveToRoot(l, configFolder, "what stays there becomes root's", rules)
 	}
-	name, logs, err := p.leftLogs(l)
-	if err != nil {
+	p.planDisownLog(l)
+	return nil
+}
+
+// planDisownRules plans that rules which stay become root's. If they cannot, nothing goes: the next owner of the ID could read them.
+func (p *Plan) planDisownRules(l leaving) error {
+	rules, err := p.leftRules(l)
+	if err != nil || len(rules) == 0 {
 		return err
 	}
-	p.planGiveToRoot(l, name, "it stays, and becomes root's", logs)
+	p.add("change", configFolder, fmt.Sprintf("what stays there becomes root's, since %s goes", policies.UserName), func() (func() error, error) {
+		var undos []func() error
+		for _, file := range rules {
+			undo, err := l.giveToRoot(file)
+			if err != nil {
+				return nil, errors.Join(err, inReverse(undos)())
+			}
+			undos = append(undos, undo)
+		}
+		return inReverse(undos), nil
+	})
 	return nil
 }
 
@@ -109,69 +122,6 @@ func (p *Plan) leftRules(l leaving) (left []string, err error) {
 		return nil
 	})
 	return left, err
-}
-
-// leftLogs are the log of l that config.yml names, name for the host, and what became of it by rotation, such as NAME.1 and NAME-20260102.
-func (p *Plan) leftLogs(l leaving) (name string, left []string, err error) {
-	config, err := p.hostConfig()
-	var refusal *Refusal
-	switch {
-	case errors.As(err, &refusal):
-		p.remark("%s: if it names a log, that is left as it is: %s", refusal.Path, refusal.Detail)
-		return "", nil, nil
-	case err != nil:
-		return "", nil, err
-	case !path.IsAbs(config.Log.To):
-		return "", nil, nil
-	}
-	name = config.Log.To
-	folder, err := p.host.follow(path.Dir(name))
-	var entries []fs.DirEntry
-	if err == nil {
-		entries, err = os.ReadDir(folder)
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
-		return "", nil, nil // nothing could ever be logged there
-	case err != nil:
-		return "", nil, err
-	}
-	for _, entry := range entries {
-		suffix, named := strings.CutPrefix(entry.Name(), path.Base(name))
-		if !named || suffix != "" && suffix[0] != '.' && suffix[0] != '-' {
-			continue
-		}
-		file := filepath.Join(folder, entry.Name())
-		var st unix.Stat_t
-		if err := unix.Lstat(file, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && l.of(&st).any() {
-			left = append(left, file)
-		}
-	}
-	return name, left, nil
-}
-
-func (p *Plan) planGiveToRoot(l leaving, name, what string, files []string) {
-	if len(files) == 0 {
-		return
-	}
-	p.add("change", name, fmt.Sprintf("%s, since %s goes", what, policies.UserName), func() (func() error, error) {
-		var undos []func() error
-		undo := func() error {
-			var errs []error
-			for _, undo := range undos {
-				errs = append(errs, undo())
-			}
-			return errors.Join(errs...)
-		}
-		for _, file := range files {
-			back, err := l.giveToRoot(file)
-			if err != nil {
-				return nil, errors.Join(err, undo())
-			}
-			undos = append(undos, back)
-		}
-		return undo, nil
-	})
 }
 
 // giveToRoot gives root what is of l of a file. Who owns a log's folder may put another file there meanwhile: so the file is held, by a

@@ -24,6 +24,7 @@ const (
 	configFile   = configFolder + "/config.yml"
 	cacheFolder  = "/var/cache/opkssh"
 	programsIn   = "/usr/local/bin"
+	sudoersFile  = "/etc/sudoers.d/opkssh"
 )
 
 // Options say what to install, and where.
@@ -272,8 +273,7 @@ func (p *Plan) remarkPermissions(a account) {
 
 // planSudoers plans that the verifier may read home rules in closed home folders.
 func (p *Plan) planSudoers(programPath string, homeRules bool) error {
-	const folder = "/etc/sudoers.d"
-	file := folder + "/opkssh"
+	folder, file := path.Dir(sudoersFile), sudoersFile
 	if !homeRules {
 		if e, ours := p.before.find(madeFile, file); ours {
 			return p.planRemoveFile(e, false, "home rules are off")

@@ -17,6 +17,15 @@ type Step struct {
 	do func() (undo func() error, err error)
 }
 
+// fault says of which step err is. A refusal of what a command says names the command.
+func (s Step) fault(err error) error {
+	var refusal *Refusal
+	if errors.As(err, &refusal) && refusal.Path == s.Path {
+		return fmt.Errorf("%s %w", s.Action, err)
+	}
+	return fmt.Errorf("%s %s: %w", s.Action, s.Path, err)
+}
+
 // Plan is what will be done to a host, in this order.
 type Plan struct {
 	Steps   []Step
@@ -70,7 +79,7 @@ func (p *Plan) Apply() error {
 			}
 			continue
 		}
-		err = fmt.Errorf("%s %s: %w", step.Action, step.Path, err)
+		err = step.fault(err)
 		for i := len(undos) - 1; i >= 0; i-- {
 			if undoErr := undos[i](); undoErr != nil {
 				err = errors.Join(err, fmt.Errorf("and it could not be taken back: %w", undoErr))
@@ -79,4 +88,15 @@ func (p *Plan) Apply() error {
 		return errors.Join(err, p.host.writeManifest(p.before))
 	}
 	return p.host.writeManifest(p.after)
+}
+
+// inReverse takes back all of what was done, the last first.
+func inReverse(undos []func() error) func() error {
+	return func() error {
+		var errs []error
+		for i := len(undos) - 1; i >= 0; i-- {
+			errs = append(errs, undos[i]())
+		}
+		return errors.Join(errs...)
+	}
 }

@@ -26,12 +26,12 @@ func (p *Plan) planSSHD(program string, o Options) error {
 	if asked {
 		return p.confirmAskedNow()
 	}
-	reader := &sshdReader{host: p.host, planned: map[string]string{dropIn: text}}
-	if err := reader.read(main, false, 0); err != nil {
+	settings, err := p.readSSHD(main, map[string]string{dropIn: text})
+	if err != nil {
 		return err
 	}
 	included, before := false, (*sshdSetting)(nil)
-	for _, s := range reader.settings {
+	for _, s := range settings {
 		if s.match {
 			continue
 		}
@@ -64,7 +64,17 @@ func (p *Plan) planSSHD(program string, o Options) error {
 		}
 		return p.confirmAskedNow()
 	}
+	if err := p.checkUnread(); err != nil {
+		return err
+	}
 	return p.planSSHDReload(steps, !o.NoReload, "sshd asks the verifier now, or all is taken back", p.confirmAsked)
+}
+
+func asksAnother(place, command string) error {
+	return &Refusal{
+		Path: place, Detail: "sshd asks another AuthorizedKeysCommand, and has room for one: " + command,
+		Hint: fmt.Sprintf("take the line out, and let the verifier ask that command, in %s: chain: ['%s']", configFile, strings.Trim(command, `"`)),
+	}
 }
 
 func standsBefore(s sshdSetting, file string) error {
@@ -91,12 +101,12 @@ func (p *Plan) sshdText(programPath string) string {
 
 // checkOthers looks for commands that sshd asks already. Only one can be asked: another one's users must not be locked out by ours.
 func (p *Plan) checkOthers(main, program string, o Options) (asked bool, err error) {
-	reader := &sshdReader{host: p.host}
-	if err := reader.read(main, false, 0); err != nil {
+	settings, err := p.readSSHD(main, nil)
+	if err != nil {
 		return false, err
 	}
 	var none *sshdSetting
-	for _, s := range reader.settings {
+	for _, s := range settings {
 		_, ours := p.before.find(madeFile, s.file)
 		if s.keyword != keysCommand || ours || p.inBlock(s) {
 			continue
@@ -118,10 +128,7 @@ func (p *Plan) checkOthers(main, program string, o Options) (asked bool, err err
 			}
 			return true, nil
 		default:
-			return false, &Refusal{
-				Path: s.place(), Detail: "sshd asks another AuthorizedKeysCommand, and has room for one: " + s.value,
-				Hint: fmt.Sprintf("take the line out, and let the verifier ask that command, in %s: chain: ['%s']", configFile, strings.Trim(s.value, `"`)),
-			}
+			return false, asksAnother(s.place(), s.value)
 		}
 	}
 	return false, nil

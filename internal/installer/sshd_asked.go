@@ -13,12 +13,12 @@ import (
 
 // checkKept refuses a host that is left as it is, and where sshd does not ask the verifier: place would have to make it ask.
 func (p *Plan) checkKept(main, place string) error {
-	reader := &sshdReader{host: p.host}
-	if err := reader.read(main, false, 0); err != nil {
+	settings, err := p.readSSHD(main, nil)
+	if err != nil {
 		return err
 	}
-	first := slices.IndexFunc(reader.settings, func(s sshdSetting) bool { return s.keyword == keysCommand && !s.match })
-	if first >= 0 && asksVerifier(reader.settings[first].value) {
+	first := slices.IndexFunc(settings, func(s sshdSetting) bool { return s.keyword == keysCommand && !s.match })
+	if first >= 0 && asksVerifier(settings[first].value) {
 		return nil
 	}
 	refusal := &Refusal{
@@ -29,6 +29,19 @@ func (p *Plan) checkKept(main, place string) error {
 		refusal.Hint = "take out the lines from " + blockBegin + " to " + blockEnd + ", then run this again"
 	}
 	return refusal
+}
+
+// checkUnread refuses where sshd asks another command already, by a file that it reads and that is not read here.
+func (p *Plan) checkUnread() error {
+	sshd := program("sshd")
+	if p.host.image() || sshd == "" {
+		return nil
+	}
+	settings, err := effectiveSettings(sshd)
+	if command := settings[keysCommand]; err == nil && !isNone(command) && !asksVerifier(command) {
+		return asksAnother(sshd+" -T", command)
+	}
+	return nil // whether sshd starts at all is asked anyway
 }
 
 // confirmAskedNow is confirmAsked for a configuration that no step changes.
@@ -102,29 +115,12 @@ func effectiveSettings(sshd string) (map[string]string, error) {
 // checkForgotten refuses to remove what sshd would go on to use, by lines that are not ours: they may have been ours before somebody
 // moved them.
 func (p *Plan) checkForgotten() error {
-	main := p.host.sshdConfig()
-	if main == "" {
-		return nil
-	}
-	reader := &sshdReader{host: p.host, planned: map[string]string{}}
-	for _, e := range p.before.Made {
-		switch {
-		case !e.isSSHD():
-		case e.Kind == madeFile:
-			reader.planned[e.Path] = ""
-		default:
-			data, err := p.host.readFile(e.Path)
-			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			reader.planned[e.Path] = string(withoutBlock(data))
-		}
-	}
-	if err := reader.read(main, false, 0); err != nil {
+	settings, err := p.settingsWithoutOurs()
+	if err != nil {
 		return err
 	}
 	var uses []string
-	for _, s := range reader.settings {
+	for _, s := range settings {
 		if use := p.usesRemoved(s); use != "" {
 			uses = append(uses, s.place()+": "+use)
 		}
@@ -139,6 +135,29 @@ func (p *Plan) checkForgotten() error {
 	}
 }
 
+// settingsWithoutOurs is what stays in sshd's configuration when what installations have written there goes.
+func (p *Plan) settingsWithoutOurs() ([]sshdSetting, error) {
+	main := p.host.sshdConfig()
+	if main == "" {
+		return nil, nil
+	}
+	planned := map[string]string{}
+	for _, e := range p.before.Made {
+		switch {
+		case !e.isSSHD():
+		case e.Kind == madeFile:
+			planned[e.Path] = ""
+		default:
+			data, err := p.host.readFile(e.Path)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			planned[e.Path] = string(withoutBlock(data))
+		}
+	}
+	return p.readSSHD(main, planned)
+}
+
 // usesRemoved says what of the plan's removals a line of sshd_config uses, or "".
 func (p *Plan) usesRemoved(s sshdSetting) string {
 	value := strings.Trim(s.value, `"`)
@@ -146,6 +165,11 @@ func (p *Plan) usesRemoved(s sshdSetting) string {
 	case keysCommand:
 		if words := strings.Fields(value); len(words) > 0 && p.removesProgram(words[0]) {
 			return "sshd would go on to ask " + words[0] + ", which goes"
+		}
+		if program := s.askedVerifier(); program != "" && p.host.firstOf(program) != "" {
+			if needed := p.removesNeeded(); needed != "" {
+				return "sshd would go on to ask " + program + ", which needs " + needed + ", which goes"
+			}
 		}
 	case keysCommandUser:
 		if p.removes(string(madeUser) + " " + value) {
@@ -166,6 +190,6 @@ func (p *Plan) removesProgram(name string) bool {
 			return true
 		}
 		removed, pathErr := p.host.path(s.Path)
-		return err == nil && pathErr == nil && (target == removed || strings.HasPrefix(target, removed+"/"))
+		return err == nil && pathErr == nil && within(target, removed)
 	})
 }

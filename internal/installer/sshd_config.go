@@ -5,6 +5,7 @@ package installer
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"opkssh/pkg/policy"
@@ -44,6 +45,24 @@ type sshdReader struct {
 	// planned is what files would hold. One that would be gone holds nothing.
 	planned  map[string]string
 	settings []sshdSetting
+	// unread are patterns of Include that mean something to glob(3), and nothing here.
+	unread []string
+}
+
+// readSSHD reads what sshd would with files as they are planned.
+func (p *Plan) readSSHD(main string, planned map[string]string) ([]sshdSetting, error) {
+	reader := &sshdReader{host: p.host, planned: planned}
+	if err := reader.read(main, false, 0); err != nil {
+		return nil, err
+	}
+	for _, place := range reader.unread {
+		// On a running system sshd says itself what it asks.
+		remark := place + ": the pattern is not understood here, and what it includes was not looked at"
+		if p.host.image() && !slices.Contains(p.Remarks, remark) {
+			p.remark("%s", remark)
+		}
+	}
+	return reader.settings, nil
 }
 
 func (r *sshdReader) read(file string, match bool, depth int) error {
@@ -75,7 +94,7 @@ func (r *sshdReader) read(file string, match bool, depth int) error {
 			for _, pattern := range patterns {
 				files, err := r.glob(pattern)
 				if err != nil {
-					return err
+					r.unread = append(r.unread, fmt.Sprintf("%s:%d: Include %s", file, number, pattern))
 				}
 				for _, included := range files {
 					if err := r.read(included, match, depth+1); err != nil {
@@ -112,10 +131,17 @@ func isNone(value string) bool {
 
 // asksVerifier is whether an AuthorizedKeysCommand is the verifier's, by either of its names.
 func asksVerifier(value string) bool {
-	words := strings.Fields(strings.Trim(value, `"`))
-	if len(words) < 2 || words[1] != "verify" {
-		return false
+	return sshdSetting{keyword: keysCommand, value: value}.askedVerifier() != ""
+}
+
+// askedVerifier is the path of the verifier, by either of its names, that sshd asks by this line, or "".
+func (s sshdSetting) askedVerifier() string {
+	words := strings.Fields(strings.Trim(s.value, `"`))
+	if s.keyword != keysCommand || len(words) < 2 || words[1] != "verify" {
+		return ""
 	}
-	name := path.Base(words[0])
-	return name == "verifier" || name == "opkssh"
+	if name := path.Base(words[0]); name != "verifier" && name != "opkssh" {
+		return ""
+	}
+	return words[0]
 }

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// glob gives the files that an Include names, those that are planned among them, in sshd's order.
+// glob gives the files that an Include names, those that are planned among them, in sshd's order. The error is [path.ErrBadPattern]: glob(3)
+// knows no such patterns.
 func (r *sshdReader) glob(pattern string) ([]string, error) {
 	if !path.IsAbs(pattern) {
 		pattern = path.Join(sshFolder, pattern)
@@ -20,7 +21,7 @@ func (r *sshdReader) glob(pattern string) ([]string, error) {
 		for _, folder := range found {
 			names, err := r.matches(folder, element)
 			if err != nil {
-				return nil, &Refusal{Path: pattern, Detail: err.Error()}
+				return nil, err
 			}
 			for _, name := range names {
 				next = append(next, path.Join(folder, name))

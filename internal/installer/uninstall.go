@@ -30,8 +30,20 @@ func (p *Plan) planUninstall(o Options) error {
 	made := slices.Clone(p.before.Made)
 	slices.Reverse(made)
 	slices.SortStableFunc(made, func(a, b entry) int { return rank(a) - rank(b) })
+	var other *sshdSetting
+	if !o.Purge {
+		var err error
+		if other, err = p.otherVerifier(); err != nil {
+			return err
+		}
+	}
+	var kept []string
 	disowned := false
 	for _, e := range made {
+		if other != nil && e.neededBy(other.askedVerifier()) {
+			kept = append(kept, e.name())
+			continue
+		}
 		if e.isAccount() && !disowned {
 			disowned = true
 			if err := p.planDisown(o.Purge); err != nil {
@@ -46,6 +58,8 @@ func (p *Plan) planUninstall(o Options) error {
 	if o.Purge {
 		p.planRemoveTree(configFolder, "all rules go: --purge")
 	}
+	p.nameLostLog()
+	p.remarkKept(other, kept)
 	return p.checkForgotten()
 }
 
