@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,77 @@ func TestKeysWithoutKeyID(t *testing.T) {
 	}
 	if a := h.keys(t, "list"); !strings.HasSuffix(a.stdout, " ago, 1 key\n") {
 		t.Errorf("got %q", a.stdout)
+	}
+}
+
+// TestKeysOfRowsLeftOut: a slip in providers does not make its issuer one that the host does not have.
+func TestKeysOfRowsLeftOut(t *testing.T) {
+	const unseen = "whether it is in providers cannot be seen"
+	h := newHost(t)
+	good := h.issuer.URL + " " + pktokentest.ClientID + " 24h\n"
+	wantExit(t, h.keys(t, "refresh", "--all"), 0)
+	bundle := filepath.Join(t.TempDir(), "keys.json")
+	wantExit(t, h.keys(t, "export", bundle), 0)
+	other := newHost(t)
+
+	for name, leaveOut := range map[string]func() (fault string){
+		"a row": func() string {
+			h.write(t, "providers", strings.Replace(good, "24h", "24hh", 1))
+			return "row left out: " + filepath.Join(h.config, "providers") + ":1:"
+		},
+		"a row of two": func() string {
+			h.write(t, "providers", strings.Replace(good, "24h", "24hh", 1)+other.issuer.URL+" x 24h\n")
+			return "row left out: " + filepath.Join(h.config, "providers") + ":1:"
+		},
+		"a file": func() string {
+			h.write(t, "providers", good)
+			check(t, os.Chmod(filepath.Join(h.config, "providers"), 0o666))
+			return "file left out: " + filepath.Join(h.config, "providers") + ": mode: "
+		},
+	} {
+		check(t, os.Chmod(filepath.Join(h.config, "providers"), 0o644))
+		fault := leaveOut()
+		for command, args := range map[string][]string{
+			"list": nil, "list --json": {"--json"}, "import": {bundle}, "import --dry-run": {"--dry-run", bundle}, "import --json": {"--json", bundle},
+			"export": {"-"}, "refresh": {"--all"},
+		} {
+			command, flag, _ := strings.Cut(command, " ")
+			a := h.keys(t, command, args...)
+			wantExit(t, a, 1)
+			if !strings.Contains(a.stderr, fault) || strings.Contains(a.stdout+a.stderr, "not in providers") || strings.Contains(a.stderr, "not in this host") {
+				t.Errorf("%s, %s %s: expected %q, got %q, %q", name, command, flag, fault, a.stdout, a.stderr)
+			}
+			switch {
+			case flag == "--json":
+				i := slices.IndexFunc(issuers(t, a), func(r map[string]any) bool { return r["issuer"] == h.issuer.URL })
+				if r := issuers(t, a); i < 0 || r[i]["error"] != unseen || r[i]["configured"] != false || command == "import" && r[i]["result"] != "failed" {
+					t.Errorf("%s: got %v", name, r)
+				}
+			case command == "list" || command == "import":
+				if !strings.Contains(a.stdout+a.stderr, unseen) {
+					t.Errorf("%s, %s %s: expected %q, got %q, %q", name, command, flag, unseen, a.stdout, a.stderr)
+				}
+			}
+		}
+		// audit says it of the row or the file, and not of the folder with the keys.
+		a := run(t, "audit", "--offline", "--config-dir", h.config, "--cache-dir", h.cache, "--user", "root")
+		if !strings.Contains(a.stdout, filepath.Join(h.config, "providers")) || strings.Contains(a.stdout, "(cache-folder)") {
+			t.Errorf("%s: got %q", name, a.stdout)
+		}
+	}
+
+	// What is held of an issuer that may be the host's is not taken along in silence.
+	check(t, os.Chmod(filepath.Join(h.config, "providers"), 0o644))
+	h.write(t, "providers", good+other.issuer.URL+" x 24h\n")
+	wantExit(t, h.keys(t, "refresh", "--all"), 0)
+	h.write(t, "providers", good+other.issuer.URL+" x 24hh\n")
+	a := h.keys(t, "export", "-")
+	wantExit(t, a, 1)
+	if !strings.Contains(a.stderr, other.issuer.URL+": "+unseen+", it is left out\nrow left out: ") || !strings.Contains(a.stdout, h.issuer.URL) || strings.Contains(a.stdout, other.issuer.URL) {
+		t.Errorf("got %q, %q", a.stdout, a.stderr)
+	}
+	if a := h.keys(t, "refresh", "--all"); a.code != 1 || !strings.HasPrefix(a.stdout, h.issuer.URL+": unchanged") {
+		t.Errorf("expected that the others are asked, got %+v", a)
 	}
 }
 

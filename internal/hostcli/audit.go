@@ -55,6 +55,7 @@ type auditor struct {
 	held map[string]bool
 
 	check    string
+	skipped  bool // the check could not look at what it is about, or was told not to
 	findings []auditFinding
 	said     map[auditFinding]bool // what is in findings
 }
@@ -98,7 +99,7 @@ func newAuditor(options auditOptions, now time.Time) *auditor {
 // run makes one check and gives what it found.
 func (a *auditor) run(ctx context.Context, check auditCheck) []auditFinding {
 	before := len(a.findings)
-	a.check = check.name
+	a.check, a.skipped = check.name, false
 	check.run(a, ctx)
 	return a.findings[before:]
 }

@@ -17,7 +17,7 @@ func (a *auditor) read() {
 	a.config, a.configErr = readConfig(a.configDir)
 	if a.configErr != nil {
 		a.config = policy.DefaultConfig()
-		a.closed = closedToUs(a.configErr)
+		a.closed = a.closedToUs(a.configErr)
 	}
 	a.readRows("providers", func(f hostfiles.File) []policy.Problem {
 		rows, problems := policy.ParseProviders(f.Path, f.Data)
@@ -34,7 +34,7 @@ func (a *auditor) read() {
 
 func (a *auditor) readRows(name string, parse func(hostfiles.File) []policy.Problem) {
 	for _, f := range (reader{}).hostRows(a.configDir, name, nil) {
-		if closedToUs(f.fault) {
+		if a.closedToUs(f.fault) {
 			a.closed = true
 			continue
 		}
@@ -89,7 +89,7 @@ func (a *auditor) checkFiles(context.Context) {
 				Hint: "mend config.yml",
 			})
 		}
-	case a.configErr != nil && !closedToUs(a.configErr):
+	case a.configErr != nil && !a.closedToUs(a.configErr):
 		f := faultFinding(a.configErr, "nobody can log in")
 		f.Code = codeConfigUnusable
 		a.add(f)
@@ -104,6 +104,11 @@ func (a *auditor) checkFiles(context.Context) {
 	for _, unread := range unreadNames(a.configDir) {
 		a.add(auditFinding{Code: codeFileNotRead, Severity: policy.SeverityWarning, File: unread.path, Text: unread.detail, Hint: unread.hint})
 	}
+}
+
+// closedToUs is the function of that name for who the flags say sshd runs the verifier as.
+func (a *auditor) closedToUs(err error) bool {
+	return closedUnlessFor(err, a.commandUser, a.sshdConfig)
 }
 
 // sayClosed: nothing is wrong with a folder that is closed to an ordinary user, and nothing is known to be right.
@@ -135,7 +140,7 @@ func (a *auditor) checkConfigSize() {
 }
 
 func (a *auditor) checkRules(context.Context) {
-	if a.closed {
+	if a.skipped = a.closed; a.skipped {
 		return // nobody knows what is missing
 	}
 	lint := &policy.Lint{Config: a.config, Providers: a.providers, Rules: a.rules, Now: a.now}
@@ -159,9 +164,10 @@ const mayBeRequired = "nobody can log in, since it may be a plugin whose consent
 
 // checkPrograms looks at what a login would run.
 func (a *auditor) checkPrograms(context.Context) {
+	a.skipped = a.closed
 	files, faults := reader{}.folder(filepath.Join(a.configDir, "policy.d"), ".yml")
 	for _, fault := range faults {
-		if closedToUs(fault) {
+		if a.closedToUs(fault) {
 			if !a.closed { // else it is said already
 				a.sayClosed()
 			}

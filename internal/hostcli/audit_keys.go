@@ -2,6 +2,7 @@ package hostcli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,9 +20,11 @@ import (
 // checkKeys looks at the cache as the user does whose it is.
 func (a *auditor) checkKeys(ctx context.Context) {
 	if a.account == nil || a.configErr != nil || a.unrunnable || a.unreadable {
+		a.skipped = true
 		return // said already: nobody can log in
 	}
 	if user := os.Geteuid(); user != 0 && user != int(a.account.UID) {
+		a.skipped = true
 		a.note(codeCacheFolder, fmt.Sprintf("only %s and root may look into %s", a.account.Name, a.cacheDir), "run it as root")
 		return
 	}
@@ -31,13 +34,11 @@ func (a *auditor) checkKeys(ctx context.Context) {
 		a.warning(codeCacheFolder, a.cacheDir+" is missing: every login asks the provider", "verifier permissions install")
 		return
 	}
+	// An error beside a list is about rows that are left out: said already.
 	err := run.asCacheOwner(ctx, nil, keysArguments("list", run.keysOptions), run.list)
 	var reports []keysReport
-	if err == nil {
-		err = json.Unmarshal(stdout.Bytes(), &reports)
-	}
-	if err != nil {
-		text := strings.Join(strings.Fields(err.Error()+" "+stderr.String()), " ")
+	if noList := json.Unmarshal(stdout.Bytes(), &reports); noList != nil {
+		text := strings.Join(strings.Fields(fmt.Sprint(cmp.Or(err, noList), " ", stderr.String())), " ")
 		a.warning(codeCacheFolder, fmt.Sprintf("%s cannot be used: %s: every login asks the provider", a.cacheDir, text), "verifier permissions install")
 		return
 	}
@@ -81,10 +82,11 @@ const (
 
 // checkNetwork asks each provider as a login would that has no keys.
 func (a *auditor) checkNetwork(ctx context.Context) {
-	if a.offline || a.configErr != nil {
+	if a.skipped = a.offline || a.configErr != nil; a.skipped {
 		return
 	}
 	issuers := a.issuers()
+	a.skipped = len(issuers) == 0 // said already
 	probes, errs := make([]*idp.Probe, len(issuers)), make([]error, len(issuers))
 	cache := hostCache("", a.config, probeTimeout, nil)
 	var asking sync.WaitGroup

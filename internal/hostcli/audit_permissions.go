@@ -15,7 +15,7 @@ import (
 
 // checkPermissions says what permissions fix would do. What a login leaves out for it is said by the check of files.
 func (a *auditor) checkPermissions(context.Context) {
-	if a.account == nil {
+	if a.skipped = a.account == nil; a.skipped {
 		return // whom it would be for is not known: said already
 	}
 	a.checkMayReadCertificates()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -26,8 +25,8 @@ func (a *auditor) checkSSHD(ctx context.Context) {
 	switch {
 	case errors.Is(err, errNoSSHD):
 		a.warning(codeSSHDNotChecked, err.Error(), "--sshd names the program")
-	case err != nil && os.Geteuid() != 0:
-		a.warning(codeSSHDNotChecked, "sshd tells root alone its settings: "+err.Error(), runAsRoot)
+	case errors.Is(err, errSSHDClosed):
+		a.warning(codeSSHDNotChecked, err.Error(), runAsRoot)
 	case err != nil:
 		a.error(codeSSHDConfig, err.Error(), "what sshd cannot read, it does not start with")
 	default:
@@ -48,7 +47,7 @@ func (a *auditor) findAccount(ctx context.Context) {
 		}
 	}
 	if name == "" {
-		name = defaultCommandUser
+		name = configuredCommandUser(a.sshdConfig)
 	}
 	account, err := hostfiles.LookupAccount(ctx, name)
 	if err != nil {

@@ -98,10 +98,10 @@ func (d *doctor) run(ctx context.Context, stdout, stderr io.Writer) error {
 			_, _ = fmt.Fprintf(stderr, "%s: %s\n", check.name, check.about)
 		}
 		step := doctorStep{Name: check.name, about: check.about, Result: "ok", Findings: []auditFinding{}}
-		if check.name == "network" && d.offline || d.closed && (check.name == "plugins" || check.name == "rules") {
+		step.Findings = append(step.Findings, d.auditor.run(ctx, check)...)
+		if d.skipped {
 			step.Result = "skipped"
 		}
-		step.Findings = append(step.Findings, d.auditor.run(ctx, check)...)
 		for _, f := range step.Findings {
 			if f.Severity == policy.SeverityError || f.Severity == policy.SeverityWarning && step.Result != "error" {
 				step.Result = string(f.Severity)

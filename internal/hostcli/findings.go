@@ -3,9 +3,12 @@ package hostcli
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
+
+	"opkssh/internal/printable"
 )
 
 // findings collects what a login would log beside its decision: files and rows that were left out, keys that are old. Each is kept
@@ -87,6 +90,20 @@ func (n finding) String() string {
 		text += ": " + n.Detail
 	}
 	return text
+}
+
+// incomplete says which files and rows were left out. Whoever reads a list must know that others may be missing.
+func incomplete(leftOut []finding, stderr io.Writer) error {
+	if len(leftOut) == 0 {
+		return nil
+	}
+	for _, n := range leftOut {
+		_, _ = fmt.Fprintln(stderr, printable.Text(n.String()))
+		if n.Hint != "" {
+			_, _ = fmt.Fprintln(stderr, printable.Text("hint: "+n.Hint))
+		}
+	}
+	return errRefused
 }
 
 // place is file:line:column, as far as they are known.

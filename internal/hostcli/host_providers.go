@@ -21,11 +21,14 @@ func readHostProviders(folder string) (rows []pktoken.Provider, leftOut []findin
 	return rows, log.all
 }
 
-// hostIssuers are those of the rows that a login takes.
-func hostIssuers(folder string) []string {
-	rows, _ := readHostProviders(folder)
-	return issuersOf(rows)
+// hostIssuers are those of the rows that a login takes. What is left out may name others.
+func hostIssuers(folder string) (issuers []string, leftOut []finding) {
+	rows, leftOut := readHostProviders(folder)
+	return issuersOf(rows), leftOut
 }
+
+// maybeConfigured is about an issuer that no row names, where rows are left out.
+const maybeConfigured = "whether it is in providers cannot be seen"
 
 // unseenProviders is about issuers that no row names, where rows are left out that may name them: text, what is left out, and what to do.
 func unseenProviders(text string, leftOut []finding) *exitError {

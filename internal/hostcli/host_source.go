@@ -139,16 +139,10 @@ func hintOf(err error) string {
 // faultHint is what to do about a file that cannot be used. Of one that is closed to this process, package hostfiles says how to give it to the
 // process's own group: that is right for the user that sshd runs the verifier as, and would lock everybody out for the sake of another one.
 func faultHint(fault *hostfiles.Fault) string {
-	if !isAccessFault(fault) || isCommandUser() {
+	if !isAccessFault(fault) || isCommandUser("", "") {
 		return fault.Hint
 	}
 	return "as root: verifier permissions fix"
-}
-
-// isCommandUser is whether the user that hosts run the verifier as runs this.
-func isCommandUser() bool {
-	theirs, err := hostfiles.LookupLocalAccount(defaultCommandUser)
-	return err == nil && int(theirs.UID) == os.Geteuid()
 }
 
 // isAccessFault is whether a file may not be read by this process, and nothing else is wrong with it.
@@ -159,7 +153,12 @@ func isAccessFault(err error) bool {
 
 // closedToUs is whether err says that the host's files may not be read by the ordinary user who runs this. They need not be: only the
 // verifier's user has to.
-func closedToUs(err error) bool { return os.Geteuid() != 0 && isAccessFault(err) && !isCommandUser() }
+func closedToUs(err error) bool { return closedUnlessFor(err, "", "") }
+
+// closedUnlessFor is [closedToUs] where the verifier's user may be named, or in another sshd_config.
+func closedUnlessFor(err error, commandUser, sshdConfig string) bool {
+	return os.Geteuid() != 0 && isAccessFault(err) && !isCommandUser(commandUser, sshdConfig)
+}
 
 const runAsRoot = "run it as root"
 

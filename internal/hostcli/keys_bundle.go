@@ -2,6 +2,7 @@ package hostcli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,8 +32,8 @@ func keysExportCommand() *cobra.Command {
 keys import reads. Run keys refresh --all before. Nothing in it is secret, but whoever can change it decides whose
 tokens the other host believes: carry it as you carry the host's configuration.
 
-Exit status: 0 written; 1 no keys are held of an issuer, which standard error names, and those of the others are
-written, or nothing could be written; 2 wrong usage.`,
+Exit status: 0 written; 1 no keys are held of an issuer, or rows of providers are left out: standard error names them,
+and the keys of the others are written, or nothing could be written; 2 wrong usage.`,
 		Example: `  verifier keys refresh --all && verifier keys export /srv/keys.json
   verifier keys export - | ssh offline-host sudo verifier keys import -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,7 +75,7 @@ at that time, see max_stale of config.yml. What is held already and is newer sta
 Whoever can change FILE decides whose tokens this host believes.
 
 Exit status: 0 keys of all of this host's issuers were taken, or are held; 1 of one there are none, or they could not be
-taken: standard error names it; 2 wrong usage.`,
+taken, or rows of providers are left out: standard error names them; 2 wrong usage.`,
 		Example: `  verifier keys import /srv/keys.json
   verifier keys import --dry-run --json - <keys.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -145,18 +146,31 @@ func (r *keysRun) export() error {
 	if err != nil {
 		return err
 	}
-	configured := hostIssuers(r.configDir)
-	bundle, issuers, err := cache.Export(func(issuer string) bool { return slices.Contains(configured, issuer) })
-	if err != nil {
+	configured, leftOut := hostIssuers(r.configDir)
+	var unseen []string
+	bundle, issuers, err := cache.Export(func(issuer string) bool {
+		ours := slices.Contains(configured, issuer)
+		if !ours && len(leftOut) > 0 {
+			unseen = append(unseen, issuer)
+		}
+		return ours
+	})
+	switch {
+	case err != nil:
 		return r.folderError(err)
-	}
-	if len(issuers) == 0 {
+	case len(issuers) == 0 && len(leftOut) > 0:
+		return unseenProviders("no keys are held of the rows of providers that can be used", leftOut)
+	case len(issuers) == 0:
 		return &exitError{text: "no keys are held of this host's providers", hint: "verifier keys refresh --all", code: exitRefused}
 	}
 	// Through the writer for people, who may look at it in a terminal.
 	if err := printable.JSON(r.stdout, json.RawMessage(bundle)); err != nil {
 		return err
 	}
+	for _, issuer := range unseen {
+		_, _ = fmt.Fprintln(r.stderr, printable.Text(issuer+": "+maybeConfigured+", it is left out"))
+	}
+	err = incomplete(leftOut, r.stderr)
 	missing := false
 	for _, issuer := range configured {
 		if !slices.Contains(issuers, issuer) {
@@ -168,13 +182,16 @@ func (r *keysRun) export() error {
 		_, _ = fmt.Fprintln(r.stderr, "hint: verifier keys refresh --all")
 		return errRefused
 	}
-	return nil
+	return err
 }
 
 // errNotConfigured is no failure: a bundle may be made for many hosts.
 type errNotConfigured struct{}
 
 func (errNotConfigured) Error() string { return "not in this host's providers" }
+
+// errMaybeConfigured is a failure: this host may be in need of the keys.
+var errMaybeConfigured = errors.New(maybeConfigured)
 
 // importBundle has the results imported, unchanged (what is held is as new), left-out (not in providers) and failed, also of an issuer
 // of which the bundle has no keys and this host holds none that may serve.
@@ -183,12 +200,15 @@ func (r *keysRun) importBundle(ctx context.Context, bundle []byte) error {
 	if err != nil {
 		return err
 	}
-	configured := hostIssuers(r.configDir)
+	configured, leftOut := hostIssuers(r.configDir)
 	imported, err := cache.Import(ctx, bundle, func(issuer string) error {
-		if !slices.Contains(configured, issuer) {
-			return errNotConfigured{}
+		switch {
+		case slices.Contains(configured, issuer):
+			return nil
+		case len(leftOut) > 0:
+			return errMaybeConfigured
 		}
-		return nil
+		return errNotConfigured{}
 	}, r.dryRun)
 	if folder := (*idp.Error)(nil); errors.As(err, &folder) {
 		return r.folderError(err)
@@ -232,10 +252,11 @@ func (r *keysRun) importBundle(ctx context.Context, bundle []byte) error {
 			return err
 		}
 	}
+	err = incomplete(leftOut, r.stderr)
 	if failed {
 		return errRefused
 	}
-	return nil
+	return err
 }
 
 func importReport(i idp.Imported, now time.Time) keysReport {
@@ -247,6 +268,8 @@ func importReport(i idp.Imported, now time.Time) keysReport {
 	switch _, notOurs := i.Err.(errNotConfigured); {
 	case notOurs:
 		r.Configured, r.Result, r.Error = false, "left-out", i.Err.Error()
+	case errors.Is(i.Err, errMaybeConfigured):
+		r.Configured, r.Result, r.Error = false, "failed", i.Err.Error()
 	case i.Err != nil:
 		r.Result, r.Error = "failed", i.Err.Error()
 	case i.Changed:
@@ -260,7 +283,7 @@ func importReport(i idp.Imported, now time.Time) keysReport {
 func (r *keysRun) printImported(report keysReport) {
 	switch report.Result {
 	case "failed", "left-out":
-		_, _ = fmt.Fprintln(r.stderr, printable.Text(report.Issuer+": "+report.Error))
+		_, _ = fmt.Fprintln(r.stderr, printable.Text(cmp.Or(report.Issuer, "an entry of the bundle")+": "+report.Error))
 		if report.hint != "" {
 			_, _ = fmt.Fprintln(r.stderr, printable.Text("hint: "+report.hint))
 		}

@@ -52,7 +52,8 @@ func keysListCommand() *cobra.Command {
   too-old   they are not used any more
   missing   the next login asks the provider, and fails if it does not answer
 
-Exit status: 0 listed; 1 the folder cannot be used; 2 wrong usage.`,
+Exit status: 0 listed; 1 the folder cannot be used, or rows of providers are left out, so that issuers may be missing: standard
+error names them; 2 wrong usage.`,
 		Example: `  verifier keys list
   verifier keys list --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -77,7 +78,7 @@ func keysRefreshCommand() *cobra.Command {
 an image is made of this host. ISSUER is one of providers, or the short name of a well-known one. One that does not
 answer does not keep the others from being asked, and what is held of it stays.
 
-Exit status: 0 all have answered; 1 one has not; 2 wrong usage.`,
+Exit status: 0 all have answered; 1 one has not, or rows of providers are left out; 2 wrong usage.`,
 		Example: `  verifier keys refresh --all
   verifier keys refresh https://sso.example.com google`,
 		RunE: func(cmd *cobra.Command, args []string) error {

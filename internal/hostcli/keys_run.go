@@ -34,11 +34,10 @@ func (r *keysRun) cache() (*idp.Cache, error) {
 
 // issuers are those that are named, or all of providers.
 func (r *keysRun) issuers(names []string) ([]string, error) {
-	if _, err := readConfig(r.configDir); closedToUs(err) {
+	if _, err := readConfig(r.configDir); closedUnlessFor(err, r.user, "") {
 		return nil, closedError(r.configDir)
 	}
-	rows, leftOut := readHostProviders(r.configDir)
-	configured := issuersOf(rows)
+	configured, leftOut := hostIssuers(r.configDir)
 	switch {
 	case len(names) == 0 && len(configured) > 0:
 		return configured, nil
@@ -120,7 +119,10 @@ func (r keysReport) sentence(now time.Time) string {
 		}
 		text += fmt.Sprintf(", fetched %s ago, %s", roundDuration(now.Sub(*r.FetchedAt)), countOf(r.keys, "key"))
 	}
-	if !r.Configured {
+	switch {
+	case r.Error == maybeConfigured:
+		text += ", " + r.Error
+	case !r.Configured:
 		text += ", not in providers"
 	}
 	return text
@@ -169,20 +171,35 @@ func (r *keysRun) list() error {
 		return err
 	}
 	now := time.Now()
-	reports, err := heldKeys(cache, hostIssuers(r.configDir), now)
+	configured, leftOut := hostIssuers(r.configDir)
+	reports, err := heldKeys(cache, configured, now)
 	if err != nil {
 		return r.folderError(err)
 	}
-	if r.json {
-		return printable.JSON(r.stdout, reports)
+	for i := range reports {
+		if !reports[i].Configured && len(leftOut) > 0 {
+			reports[i].Error = maybeConfigured
+		}
 	}
+	if r.json {
+		err = printable.JSON(r.stdout, reports)
+	} else {
+		err = r.printList(reports, now)
+	}
+	if err != nil {
+		return err
+	}
+	if len(reports)+len(leftOut) == 0 {
+		_, _ = fmt.Fprintln(r.stderr, "no keys are held, and providers names no issuer")
+	}
+	return incomplete(leftOut, r.stderr)
+}
+
+func (r *keysRun) printList(reports []keysReport, now time.Time) error {
 	for _, report := range reports {
 		if _, err := fmt.Fprintln(r.stdout, printable.Text(report.sentence(now))); err != nil {
 			return err
 		}
-	}
-	if len(reports) == 0 {
-		_, _ = fmt.Fprintln(r.stderr, "no keys are held, and providers names no issuer")
 	}
 	return nil
 }
@@ -215,10 +232,14 @@ func (r *keysRun) refresh(ctx context.Context, issuers []string) error {
 			return err
 		}
 	}
+	if r.all {
+		_, leftOut := hostIssuers(r.configDir)
+		err = incomplete(leftOut, r.stderr)
+	}
 	if failed {
 		return errRefused
 	}
-	return nil
+	return err
 }
 
 // refreshOne has the results refreshed, unchanged (asked, and the keys are the same) and failed.

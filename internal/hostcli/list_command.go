@@ -66,7 +66,7 @@ func runList(ctx context.Context, configDir, user string, asJSON, verbose bool, 
 		if err := writeRuleReports(stdout, reports); err != nil {
 			return err
 		}
-		return incomplete(log, stderr)
+		return incomplete(log.all, stderr)
 	}
 	for _, r := range reports {
 		if _, err := fmt.Fprintln(stdout, printable.Text(r.sentence())); err != nil {
@@ -76,7 +76,7 @@ func runList(ctx context.Context, configDir, user string, asJSON, verbose bool, 
 	if len(reports) == 0 {
 		_, _ = fmt.Fprintln(stderr, printable.Text("no rules in "+configDir))
 	}
-	return incomplete(log, stderr)
+	return incomplete(log.all, stderr)
 }
 
 func listedRules(f hostfiles.File, user string, stderr io.Writer) []policy.Rule {

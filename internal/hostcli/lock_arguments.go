@@ -102,6 +102,10 @@ func (a *lockArguments) locks(identities []string, now time.Time) ([]policy.Lock
 	}
 	for _, lock := range locks {
 		if err := lock.Check(); err != nil {
+			if lock.Kind == policy.LockEmail && policy.CheckEmailAddress(lock.Name) == nil {
+				// deny_emails has room for no address that looks like a pattern.
+				return nil, &exitError{text: err.Error(), hint: "--claim email:" + lock.Name + " locks it letter by letter", code: exitUsage}
+			}
 			return nil, err
 		}
 	}

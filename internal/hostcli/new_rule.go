@@ -22,7 +22,7 @@ type newRule struct {
 // addTo puts the rule at the end of a file, and gives the lines that differ.
 func (n *newRule) addTo(file ruleFile, dryRun bool) (changes []string, err error) {
 	if !n.home {
-		if there, err := n.standsIn(n.host.Policy.System, n.host.Policy.System); there || err != nil {
+		if there, err := n.standsIn(file.path, n.host.Policy.System, n.host.Policy.System); there || err != nil {
 			return nil, err
 		}
 	}
@@ -32,7 +32,7 @@ func (n *newRule) addTo(file ruleFile, dryRun bool) (changes []string, err error
 // edit is for a file that nobody else edits meanwhile.
 func (n *newRule) edit(path string, data []byte) ([]byte, error) {
 	rules, _ := policy.ParseRulesFor(path, data, n.Principal)
-	if there, err := n.standsIn(rules, n.amongHosts(path, rules)); there || err != nil {
+	if there, err := n.standsIn(path, rules, n.amongHosts(path, rules)); there || err != nil {
 		return data, err
 	}
 	if len(data) == 0 {
@@ -56,16 +56,23 @@ func (n *newRule) amongHosts(path string, rules []policy.Rule) []policy.Rule {
 	return append(slices.Clip(rules), others...)
 }
 
-// standsIn finds a rule that says the same. One for the same people with other options is an error: only the first of two ever decides,
-// unless its time is over.
-func (n *newRule) standsIn(rules, all []policy.Rule) (there bool, err error) {
+// standsIn finds a rule that says the same and decides. One for the same people with other options in the file at path, at whose end the new one
+// will stand, is an error: only the first of two ever decides, unless its time is over. Behind the end of that file nothing is in the new
+// one's way: neither such a rule, nor one that is not to be trusted, which lets nobody in.
+func (n *newRule) standsIn(path string, rules, all []policy.Rule) (there bool, err error) {
 	for _, r := range rules {
+		unread := r.Doubt != "" && r.Principal == "" // it may hold a rule for these people
 		switch {
-		case !r.SamePeople(n.Rule):
+		case !unread && !r.SamePeople(n.Rule):
+		case r.Doubt != "":
+			return false, nil
 		case r.Same(n.Rule):
 			n.report = newRuleReport("unchanged", r)
 			return true, n.lint(all)
-		case !r.Expired(n.now):
+		case r.Expired(n.now):
+		case r.File != path:
+			return false, nil
+		default:
 			return false, &exitError{
 				text: fmt.Sprintf("%s: a rule for the same people is there, with other options, and the first one decides: %s", place(r.File, r.Line, 0), r),
 				hint: "verifier remove takes it away", code: exitRefused,
@@ -76,7 +83,7 @@ func (n *newRule) standsIn(rules, all []policy.Rule) (there bool, err error) {
 }
 
 // lint holds the rule, which is one of all, against the others. A new one must not be the end of limits, be they its own or those of a rule
-// behind it.
+// behind it. That another rule does not decide any more is said.
 func (n *newRule) lint(all []policy.Rule) error {
 	before := map[policy.Finding]bool{}
 	for _, f := range n.findingsOf(n.host.Policy.System) {
@@ -84,9 +91,9 @@ func (n *newRule) lint(all []policy.Rule) error {
 	}
 	for _, f := range n.findingsOf(all) {
 		own := f.File == n.report.File && f.Line == n.report.Line
-		limits := f.Code == policy.FindingShadowedRule && f.Severity == policy.SeverityError && !before[f]
+		shadowed := f.Code == policy.FindingShadowedRule && !before[f] && n.report.Result == "added"
 		switch {
-		case limits && n.report.Result == "added":
+		case shadowed && f.Severity == policy.SeverityError:
 			text := n.String()
 			if !own {
 				text = place(f.File, f.Line, 0)
@@ -95,7 +102,7 @@ func (n *newRule) lint(all []policy.Rule) error {
 				text: text + ": " + f.Detail, code: exitRefused,
 				hint: "a rule with limits stands in front of a wider one: write the row there by hand, or take the other one away with verifier remove",
 			}
-		case own && !isAboutIssuer(f):
+		case shadowed, own && !isAboutIssuer(f):
 			n.findings = append(n.findings, f)
 		}
 	}

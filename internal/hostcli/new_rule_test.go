@@ -28,6 +28,10 @@ func TestNewRuleAmongOthers(t *testing.T) {
 		{"a home rule behind limits", true, "", "dev a@example.com" + at + " no-pty", "dev oidc-match-end:email:@example.com" + at, "", ""},
 		{"a home rule that the host has", true, "", "dev a@example.com" + at, "dev a@example.com" + at, "", "duplicate-rule"},
 		{"a wider rule that cannot be trusted", true, "", "!dev oidc-match-end:email:@example.com" + at, "dev a@example.com" + at, "", ""},
+		{"other options in front", false, "dev a@example.com" + at, "", "dev a@example.com" + at + " no-pty", "auth_id:1: a rule for the same people is there", ""},
+		{"in front of other options", false, "", "dev a@example.com" + at, "dev a@example.com" + at + " no-pty", "", "shadowed-rule"},
+		{"in front of other limits", false, "", "dev a@example.com" + at + " no-pty", "dev a@example.com" + at, "auth_id.d/a.conf:1: its limits never apply", ""},
+		{"limits that cannot be trusted", false, "", "!dev a@example.com" + at + " no-pty", "dev a@example.com" + at, "", ""},
 	} {
 		columns := strings.SplitN(test.row, " ", 4)
 		options := strings.Join(columns[3:], "")
@@ -57,6 +61,42 @@ func TestNewRuleAmongOthers(t *testing.T) {
 		}
 		if says != test.says {
 			t.Errorf("%s: expected %q, got %+v", test.name, test.says, n.findings)
+		}
+	}
+}
+
+// TestNewRuleThatIsThere: "already there" is said of a rule that decides, and of no other.
+func TestNewRuleThatIsThere(t *testing.T) {
+	const row = "dev a@example.com https://op.example.com"
+	parse := func(file, row string) policy.Rule {
+		rules, problems := policy.ParseRules(file, []byte(row))
+		if len(problems) > 0 || len(rules) != 1 {
+			t.Fatal(rules, problems)
+		}
+		return rules[0]
+	}
+	same, other, another := parse("auth_id.d/b.conf", row), parse("auth_id.d/a.conf", row+" no-pty"), parse("auth_id.d/a.conf", "dev b@example.com https://op.example.com")
+	expired := parse("auth_id.d/a.conf", row+` expiry-time="20200101Z"`)
+	doubtful := func(r policy.Rule) policy.Rule {
+		r.Doubt = "somebody else could have written it"
+		return r
+	}
+	for _, test := range []struct {
+		name  string
+		rules []policy.Rule
+		there bool
+	}{
+		{"none", nil, false},
+		{"the same", []policy.Rule{same}, true},
+		{"the same, not to be trusted", []policy.Rule{doubtful(same)}, false},
+		{"the same behind others", []policy.Rule{another, doubtful(another), expired, same}, true},
+		{"the same behind one with other options", []policy.Rule{other, same}, false},
+		{"the same behind one that is not to be trusted", []policy.Rule{doubtful(other), same}, false},
+		{"the same behind a file that cannot be read", []policy.Rule{doubtful(policy.Rule{File: "auth_id.d/a.conf"}), same}, false},
+	} {
+		n := &newRule{Rule: parse("", row), host: &sshauth.Configuration{Policy: &policy.Policy{System: test.rules}}, now: time.Now()}
+		if there, err := n.standsIn("auth_id", test.rules, test.rules); err != nil || there != test.there {
+			t.Errorf("%s: expected %v, got %v, %v", test.name, test.there, there, err)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func runRemove(
 			return err
 		}
 	}
-	return incomplete(log, stderr)
+	return incomplete(log.all, stderr)
 }
 
 func (o *ruleOptions) removeFrom(file ruleFile, wanted func(policy.Rule) bool, stdout, stderr io.Writer) ([]ruleReport, error) {
@@ -151,18 +151,4 @@ func (o *ruleOptions) removeFrom(file ruleFile, wanted func(policy.Rule) bool, s
 		return nil, err
 	}
 	return reports, o.print(stdout, stderr, file.path, changes, reports)
-}
-
-// incomplete says which files were left out. Whoever reads a list of rules must know that others may be missing.
-func incomplete(log *findings, stderr io.Writer) error {
-	if len(log.all) == 0 {
-		return nil
-	}
-	for _, n := range log.all {
-		_, _ = fmt.Fprintln(stderr, printable.Text(n.String()))
-		if n.Hint != "" {
-			_, _ = fmt.Fprintln(stderr, printable.Text("hint: "+n.Hint))
-		}
-	}
-	return errRefused
 }

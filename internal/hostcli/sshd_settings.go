@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"opkssh/internal/installer"
@@ -18,6 +20,9 @@ var errNoSSHD = errors.New("sshd is in none of its usual places")
 
 // sshdSettings is what sshd says of its own configuration (sshd -T): keywords in lower case, the values of each in their order.
 type sshdSettings map[string][]string
+
+// errSSHDClosed: sshd -T reads the host keys, which are root's, and perhaps settings that are.
+var errSSHDClosed = errors.New("sshd tells root alone its settings")
 
 // readSSHDSettings asks sshd for its settings, for the logins of one user, or, if user is "", for those that no Match block is about.
 // program and config may be "". The error holds what sshd said.
@@ -41,7 +46,11 @@ func readSSHDSettings(ctx context.Context, program, config, user string) (sshdSe
 		if text == "" {
 			text = err.Error()
 		}
-		return nil, fmt.Errorf("%s -T: %s", program, text)
+		said := fmt.Errorf("%s -T: %s", program, text)
+		if os.Geteuid() != 0 && (errors.Is(err, fs.ErrPermission) || strings.Contains(text, "no hostkeys available") || strings.Contains(text, "Permission denied")) {
+			return nil, fmt.Errorf("%w: %w", errSSHDClosed, said)
+		}
+		return nil, said
 	}
 	settings := parseSSHDSettings(stdout)
 	if len(settings["authorizedkeyscommand"]) == 0 {

@@ -56,7 +56,7 @@ func (c *Cache) Export(wanted func(issuer string) bool) (bundle []byte, issuers 
 
 // Imported is what became of one issuer of a bundle.
 type Imported struct {
-	Issuer     string
+	Issuer     string    // "" where the entry names none
 	FetchedAt  time.Time // by the host that exported it
 	FreshUntil time.Time
 	StaleUntil time.Time // not used from then on
@@ -84,7 +84,9 @@ func (c *Cache) Import(ctx context.Context, bundle []byte, accept func(issuer st
 	for _, object := range providers {
 		issuer, _ := object["issuer"].(string)
 		r := Imported{Issuer: issuer}
-		if r.Err = accept(issuer); r.Err == nil {
+		if issuer == "" {
+			r.Err = errors.New("expected an issuer")
+		} else if r.Err = accept(issuer); r.Err == nil {
 			c.importOne(ctx, f, object, dryRun, &r)
 		}
 		all = append(all, r)
@@ -117,7 +119,7 @@ func readBundle(data []byte) (providers []map[string]any, err error) {
 			return nil, fmt.Errorf("bundle: entry %d: expected an object", i+1)
 		}
 		issuer, _ := provider["issuer"].(string)
-		if seen[issuer] {
+		if issuer != "" && seen[issuer] { // without one is a fault of the entry's own
 			return nil, fmt.Errorf("bundle: entry %d: the issuer %+q stands twice", i+1, shorten(issuer))
 		}
 		seen[issuer] = true

@@ -137,6 +137,40 @@ func TestExportOfSome(t *testing.T) {
 	wantReason(t, err, idp.ReasonFolder)
 }
 
+// TestImportPassesOverNobodysKeys: entries without an issuer keep no other out.
+func TestImportPassesOverNobodysKeys(t *testing.T) {
+	op, now, bundle := newBundle(t)
+	var object map[string]any
+	if err := json.Unmarshal(bundle, &object); err != nil {
+		t.Fatal(err)
+	}
+	object["providers"] = append([]any{map[string]any{}, map[string]any{"issuer": 7}, map[string]any{"issuer": ""}}, object["providers"].([]any)...)
+	bundle, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	offline := op.newCache(t.TempDir(), now)
+	// Nobody is asked whether "" is one of the host's.
+	accept := func(issuer string) error {
+		if issuer != op.issuer {
+			t.Errorf("asked about %q", issuer)
+		}
+		return nil
+	}
+	all, err := offline.Import(context.Background(), bundle, accept, false)
+	if err != nil || len(all) != 4 {
+		t.Fatalf("expected four entries, got %+v, %v", all, err)
+	}
+	for _, r := range all[:3] {
+		if r.Err == nil || r.Changed || r.Issuer != "" {
+			t.Errorf("expected an error, got %+v", r)
+		}
+	}
+	if r := all[3]; r.Err != nil || !r.Changed || r.Issuer != op.issuer {
+		t.Errorf("expected the keys to be taken, got %+v", r)
+	}
+}
+
 // edited changes one entry of a bundle.
 func edited(t *testing.T, bundle []byte, change func(entry map[string]any)) []byte {
 	t.Helper()

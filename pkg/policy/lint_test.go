@@ -127,6 +127,8 @@ func TestLint(t *testing.T) {
 			config: "deny_emails: [\"<bob@example.com>\", bob@example.com]\ndeny:\n- claim: email:bob@example.com.\n- claim: 'email: bob@example.com'\n- claim: group:<a@b>\n" +
 				"revoked_before: {'bob@example.com;1234': 2026-11-20T09:00:00Z}\n",
 			want: []string{"nobody-locked:warning:config.yml:1", "nobody-locked:warning:config.yml:3"}},
+		{name: "locks of people with letters of their own", providers: good, rules: oneRule,
+			config: "deny_emails: [\"anna@col·lectiu.cat\", \"x@テスト・会社.jp\", \"ali@\u0646\u0627\u0645\u0647\u200c\u0627\u06cc.com\"]\ndeny: [{claim: 'email:x@二〇.jp'}, {claim: 'email:a*b@example.com'}]\n"},
 		{name: "denied user in another case", providers: good, rules: oneRule, config: "deny_users: [DEV]", want: []string{"denied-rule:warning:r:1"}},
 		{
 			name: "denied by deny", providers: good,

@@ -1,0 +1,26 @@
+package installer
+
+import (
+	"cmp"
+	"strings"
+)
+
+// CommandUser is the user whom an sshd_config names for AuthorizedKeysCommand, outside its Match blocks, or "". config may be "", for the
+// host's own. sshd -T knows better, and answers root alone.
+func CommandUser(config string) string {
+	h := &host{root: "/"}
+	reader := &sshdReader{host: h}
+	if reader.read(cmp.Or(config, h.sshdConfig()), false, 0) != nil {
+		return ""
+	}
+	for _, s := range reader.settings {
+		if s.keyword != keysCommandUser || s.match {
+			continue
+		}
+		if isNone(s.value) {
+			return ""
+		}
+		return strings.Trim(s.value, `"`)
+	}
+	return ""
+}
