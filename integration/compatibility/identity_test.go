@@ -84,7 +84,7 @@ func newIdentity(t *testing.T, op *issuer.Issuer, kind keyType, email string, s 
 // hold gives the identity, and no other, to root of the release, as opkssh does.
 func (r *release) hold(t *testing.T, id *identity, where place) {
 	t.Helper()
-	held, err := userkeys.DialAgent(func(string) string { return r.path(agentSocket) })
+	held, err := userkeys.DialAgent(t.Context(), func(string) string { return r.path(agentSocket) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func TestDeleteUnused(t *testing.T) {
 			if system != nil {
 				s.System = system
 			}
-			used := func(e keychain.Entry, is func(keychain.Key) bool) bool { return is(alice) && e.KeyFile == "/alice" }
+			used := func(e keychain.Entry, owner keychain.Owner) bool { return owner.Is(alice) && e.KeyFile == "/alice" }
 			if n, err := s.DeleteUnused(t.Context(), nil, used); n != 0 || err != nil {
 				t.Fatalf("without entries: got %d, %v", n, err)
 			}
@@ -153,8 +153,9 @@ func TestDeleteUnused(t *testing.T) {
 			}
 			if system != nil {
 				system.refuse = errors.New("locked")
-				if n, err := s.DeleteUnused(t.Context(), nil, used); n != 0 || err == nil {
-					t.Fatalf("locked: got %d, %v", n, err)
+				locked := &keychain.Store{Folder: s.Folder, System: system}
+				if n, err := locked.DeleteUnused(t.Context(), nil, used); n != 0 || err == nil || err.Error() != "locked" {
+					t.Fatalf("locked: expected the error once, got %d, %v", n, err)
 				}
 				system.refuse = nil
 			}
@@ -189,11 +190,10 @@ func TestDeleteAsksFirst(t *testing.T) {
 	s := &keychain.Store{Folder: t.TempDir(), System: system}
 	put(t, s, "hush", keychain.InKeychain)
 	used := func(keychain.Entry) bool { return true }
-	s.System = locked{system}
-	if err := s.Delete(t.Context(), alice, used); err == nil || errors.Is(err, keychain.ErrNone) {
+	shut := &keychain.Store{Folder: s.Folder, System: locked{system}}
+	if err := shut.Delete(t.Context(), alice, used); err == nil || errors.Is(err, keychain.ErrNone) {
 		t.Errorf("locked: got %v", err)
 	}
-	s.System = system
 	wantToken(t, s, "hush")
 	if err := s.Delete(t.Context(), alice, used); !errors.Is(err, keychain.ErrUsed) {
 		t.Errorf("expected %v, got %v", keychain.ErrUsed, err)
@@ -217,7 +217,7 @@ func TestNoKeychainHere(t *testing.T) {
 	}
 	put(t, there, "hush", keychain.InKeychain)
 	unlock()
-	unused := func(keychain.Entry, func(keychain.Key) bool) bool { return false }
+	unused := func(keychain.Entry, keychain.Owner) bool { return false }
 	if err := here.Delete(t.Context(), alice, nobodys); !errors.Is(err, keychain.ErrNone) {
 		t.Errorf("expected %v, got %v", keychain.ErrNone, err)
 	}
@@ -256,7 +256,7 @@ func TestDeleteUnusedThatCannotBeRead(t *testing.T) {
 		if err := c.spoil(file); err != nil {
 			t.Fatal(err)
 		}
-		n, err := s.DeleteUnused(t.Context(), nil, func(keychain.Entry, func(keychain.Key) bool) bool { return true })
+		n, err := s.DeleteUnused(t.Context(), nil, func(keychain.Entry, keychain.Owner) bool { return true })
 		if n != c.deleted || (err != nil) != c.fails || err != nil && strings.Contains(err.Error(), "hush") {
 			t.Errorf("%s: expected %d deleted, a failure %t, got %d, %v", name, c.deleted, c.fails, n, err)
 		}
@@ -307,6 +307,7 @@ func TestAKeychainThatRefuses(t *testing.T) {
 	}
 	wantToken(t, s, "second")
 	system.refuse = nil
+	s = &keychain.Store{Folder: s.Folder, System: system} // the next process
 	put(t, s, "third", keychain.InKeychain)
 	wantToken(t, s, "third")
 	for _, name := range files(t, s.Folder) {

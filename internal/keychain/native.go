@@ -34,6 +34,9 @@ func (n native) Get(name string) (string, error) {
 
 func (n native) Set(name, secret string) error {
 	_, err := n.within(func() (string, error) { return "", keyring.Set(service, name, secret) })
+	if errors.Is(err, keyring.ErrSetDataTooBig) {
+		return ErrTooLarge
+	}
 	return err
 }
 

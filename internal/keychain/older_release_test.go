@@ -1,7 +1,6 @@
 package keychain_test
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -17,20 +16,22 @@ import (
 // putOlder leaves an entry and its lock as older releases did, which kept one for each account.
 func putOlder(t *testing.T, s *keychain.Store, k keychain.Key, e keychain.Entry) {
 	t.Helper()
-	unlock, err := s.Lock(t.Context(), k)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, _, err := s.Put(k, e); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range files(t, s.Folder) {
 		account, rest, _ := strings.Cut(name, "-")
-		if err := os.Rename(filepath.Join(s.Folder, name), filepath.Join(s.Folder, account+filepath.Ext(rest))); err != nil {
+		suffix := filepath.Ext(rest)
+		if suffix == ".keychain" {
+			suffix = ".lock"
+		}
+		if err := os.Rename(filepath.Join(s.Folder, name), filepath.Join(s.Folder, account+suffix)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.Folder, account+".lock"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	unlock()
 	if system, ok := s.System.(*memory); ok {
 		for name, secret := range maps.Clone(system.secrets) {
 			account, _, _ := strings.Cut(name, "-")
@@ -79,42 +80,92 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// Nobody knows which of the account's keys it is for.
+// It is no key's own. Nobody knows which of the account's keys it is for.
 func TestDeleteUnusedOfAnOlderRelease(t *testing.T) {
-	s := &keychain.Store{Folder: t.TempDir()}
+	s := &keychain.Store{Folder: filepath.Join(t.TempDir(), "state")}
 	putOlder(t, s, alice, keychain.Entry{RefreshToken: "hush"})
-	of := func(k keychain.Key) func(keychain.Entry, func(keychain.Key) bool) bool {
-		return func(_ keychain.Entry, is func(keychain.Key) bool) bool { return is(k) }
+	olderOf := func(a keychain.Account) func(keychain.Entry, keychain.Owner) bool {
+		return func(_ keychain.Entry, owner keychain.Owner) bool { return owner.IsOlder(a) }
 	}
-	for _, k := range []keychain.Key{alice, alicesOther} {
-		if n, err := s.DeleteUnused(t.Context(), nil, of(k)); n != 0 || err != nil {
-			t.Errorf("%v: expected none deleted, got %d, %v", k, n, err)
-		}
+	own := func(_ keychain.Entry, owner keychain.Owner) bool { return owner.Is(alice) }
+	if n, err := s.DeleteUnused(t.Context(), nil, olderOf(alice.Account)); n != 0 || err != nil {
+		t.Errorf("expected none deleted, got %d, %v", n, err)
 	}
-	if n, err := s.DeleteUnused(t.Context(), &bob.Account, of(bob)); n != 0 || err != nil {
+	if n, err := s.DeleteUnused(t.Context(), &bob.Account, own); n != 0 || err != nil {
 		t.Errorf("of another account: expected none deleted, got %d, %v", n, err)
 	}
-	if n, err := s.DeleteUnused(t.Context(), &alice.Account, of(bob)); n != 1 || err != nil {
+	if n, err := s.DeleteUnused(t.Context(), &alice.Account, own); n != 1 || err != nil {
 		t.Errorf("of the account: expected one deleted, got %d, %v", n, err)
+	}
+	if left := files(t, s.Folder); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
 	}
 }
 
-// A key without a refresh token leaves no lock behind, where no keychain can have one.
-func TestLockLeavesNothing(t *testing.T) {
-	for _, system := range []keychain.System{nil, newMemory()} {
-		s := &keychain.Store{Folder: t.TempDir(), System: system}
-		unlock, err := s.Lock(t.Context(), alice)
-		if err != nil {
-			t.Fatal(err)
+// Its lock file stays while there may be an entry. Where another process, or somebody in a keychain program, was faster, there is none.
+func TestOlderReleaseWithoutItsEntry(t *testing.T) {
+	for name, ask := range map[string]func(*keychain.Store) error{
+		"Adopt": func(s *keychain.Store) error {
+			_, err := s.Adopt(t.Context(), alice, func(keychain.Entry) bool { return true })
+			return err
+		},
+		"DeleteOlder": func(s *keychain.Store) error { return s.DeleteOlder(t.Context(), alice.Account, nobodys) },
+	} {
+		system := newMemory()
+		s := &keychain.Store{Folder: filepath.Join(t.TempDir(), "state"), System: system}
+		putOlder(t, s, alice, keychain.Entry{RefreshToken: "hush"})
+		if err := s.DeleteOlder(t.Context(), alice.Account, func(keychain.Entry) bool { return true }); !errors.Is(err, keychain.ErrUsed) {
+			t.Errorf("expected %v, got %v", keychain.ErrUsed, err)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, err := s.Lock(ctx, alice); !errors.Is(err, context.Canceled) {
-			t.Errorf("a second one: expected %v, got %v", context.Canceled, err)
+		if left := files(t, s.Folder); len(left) != 1 || len(system.secrets) != 1 {
+			t.Errorf("expected the entry and its lock file, got %q", left)
 		}
-		unlock()
-		if left := files(t, s.Folder); (len(left) > 0) != (system != nil) && runtime.GOOS != "windows" {
-			t.Errorf("with a keychain %t: left %q", system != nil, left)
+		clear(system.secrets)
+		for range 2 {
+			if err := ask(s); !errors.Is(err, keychain.ErrNone) {
+				t.Errorf("%s: expected %v, got %v", name, keychain.ErrNone, err)
+			}
+			wantNoFolder(t, s.Folder)
+		}
+	}
+}
+
+// An older release left a lock file for each entry, wherever this was. A keychain that fails later keeps nothing of one in a file.
+func TestOlderReleaseAndAKeychainThatFails(t *testing.T) {
+	broken := newMemory()
+	broken.refuse = errors.New("no answer")
+	mine := func(keychain.Entry) bool { return true }
+	none := func(keychain.Entry, keychain.Owner) bool { return false }
+	for _, c := range []struct {
+		where       keychain.System
+		here        keychain.System
+		adopt       error
+		deleted     int
+		fails, left bool
+	}{
+		{where: nil, here: broken, deleted: 1},
+		{where: newMemory(), here: broken, adopt: broken.refuse, fails: true, left: true},
+		{where: newMemory(), here: nil, adopt: keychain.ErrNone, left: true},
+	} {
+		folder := t.TempDir()
+		for _, deletes := range []bool{false, true} {
+			putOlder(t, &keychain.Store{Folder: folder, System: c.where}, alice, keychain.Entry{RefreshToken: "hush"})
+			s := &keychain.Store{Folder: folder, System: c.here}
+			if deletes {
+				if n, err := s.DeleteUnused(t.Context(), nil, none); n != c.deleted || (err != nil) != c.fails {
+					t.Errorf("%+v: expected %d deleted, a failure %t, got %d, %v", c, c.deleted, c.fails, n, err)
+				}
+				if left := files(t, folder); (len(left) > 0) != c.left {
+					t.Errorf("%+v: left %q", c, left)
+				}
+				continue
+			}
+			if _, err := s.Adopt(t.Context(), alice, mine); !errors.Is(err, c.adopt) {
+				t.Errorf("%+v: expected %v, got %v", c, c.adopt, err)
+			}
+			if err := s.Delete(t.Context(), alice, nobodys); c.adopt == nil && err != nil {
+				t.Errorf("%+v: %v", c, err)
+			}
 		}
 	}
 }

@@ -56,7 +56,7 @@ func ensure(ctx context.Context, t *terminal, configPath, host string) error {
 		return withHint(fmt.Errorf("no provider is configured for the host %q", host), "name it under hosts of a provider in ~/.opk/config.yml")
 	}
 	pair, err := hostPair(provider)
-	if err != nil || isGood(t, pair, provider) {
+	if err != nil || isGood(ctx, t, pair, provider) {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
@@ -70,7 +70,7 @@ func ensure(ctx context.Context, t *terminal, configPath, host string) error {
 		return err
 	}
 	defer unlock()
-	if isGood(t, pair, provider) {
+	if isGood(ctx, t, pair, provider) {
 		return nil
 	}
 	if provider.Refresh && renewInTime(ctx, t, config, provider, pair) {
@@ -97,12 +97,12 @@ const mostLeft = 5 * time.Minute
 
 // isGood is whether ssh can use the key for a while yet. A key of another issuer or client is for other hosts: the alias, which
 // names the file, may have had another provider when somebody logged in.
-func isGood(t *terminal, pair userkeys.Pair, provider login.Provider) bool {
+func isGood(ctx context.Context, t *terminal, pair userkeys.Pair, provider login.Provider) bool {
 	id, found := userkeys.Read(pair)
 	if !found || id.Problem != "" || !id.At(provider.Issuer, provider.ClientID, nil) {
 		return false
 	}
-	if !id.HasKeyFile && !isInAgent(t, id) {
+	if !id.HasKeyFile && !isInAgent(ctx, t, id) {
 		return false
 	}
 	return lastsAWhile(id.IssuedAt, id.ValidBefore, wallClock())
@@ -113,8 +113,8 @@ func lastsAWhile(issued, end, now time.Time) bool {
 	return end.IsZero() || now.Add(min(mostLeft, end.Sub(issued)/10)).Before(end)
 }
 
-func isInAgent(t *terminal, id userkeys.Identity) bool {
-	agent, err := userkeys.DialAgent(os.Getenv)
+func isInAgent(ctx context.Context, t *terminal, id userkeys.Identity) bool {
+	agent, err := userkeys.DialAgent(ctx, os.Getenv)
 	if err != nil {
 		t.detail("%v", err)
 		return false
@@ -172,7 +172,7 @@ func renewInTime(ctx context.Context, t *terminal, config *login.Config, provide
 	if _, _, err := r.run(ctx, t); err != nil {
 		t.detail("not renewed: %v", err) // a login of somebody else's may have been faster
 	}
-	return isGood(t, pair, provider)
+	return isGood(ctx, t, pair, provider)
 }
 
 // goToTerminal: ssh gives us no standard input, so that the terminal is what standard error goes to.

@@ -17,16 +17,13 @@ import (
 // forgetPatience is how long to wait for a refresh to end.
 const forgetPatience = time.Minute
 
-// forgetReplaced forgets the refresh token of the account's key in whose place a login has written key.
-func forgetReplaced(ctx context.Context, key keychain.Key, pair userkeys.Pair) error {
-	store, err := refreshTokens()
-	if err != nil {
-		return err
-	}
+// forgetReplaced forgets the refresh tokens of the account's keys in whose place a login has written key. One of an older release that does
+// not say where its key is goes with them, as each login replaced it there.
+func forgetReplaced(ctx context.Context, store *keychain.Store, key keychain.Key, pair userkeys.Pair) error {
 	ctx, cancel := context.WithTimeout(ctx, forgetPatience)
 	defer cancel()
-	_, err = store.DeleteUnused(ctx, &key.Account, func(e keychain.Entry, is func(keychain.Key) bool) bool {
-		return is(key) || !isAt(e, pair.Key)
+	_, err := store.DeleteUnused(ctx, &key.Account, func(e keychain.Entry, owner keychain.Owner) bool {
+		return owner.Is(key) || !isAt(e, pair.Key) && (e.KeyFile != "" || !owner.IsOlder(key.Account))
 	})
 	return err
 }
@@ -42,47 +39,59 @@ func (r *logoutReport) forget(s keySelection, keys, rest []userkeys.Identity) er
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), forgetPatience)
 	defer cancel()
-	needed := func(e keychain.Entry, is func(keychain.Key) bool) bool { return r.isElsewhere(e, is, keys) }
 	var errs []error
 	for _, id := range keys {
-		is := func(k keychain.Key) bool { return k == keyOf(id) }
-		err := store.Delete(ctx, keyOf(id), func(e keychain.Entry) bool { return needed(e, is) })
-		errs = append(errs, r.forgot(id, err == nil, err))
+		key := keyOf(id)
+		err := store.Delete(ctx, key, func(e keychain.Entry) bool { return r.isElsewhere(e, id.SameKey, keys) })
+		errs = r.forgot(errs, id, err == nil, err)
+		err = store.DeleteOlder(ctx, key.Account, func(e keychain.Entry) bool {
+			return !isAt(e, id.Pair.Key) && (s.file == "" || !isForNoneKnown(e, key.Account))
+		})
+		errs = r.forgot(errs, id, err == nil, err)
 		if s.file == "" && !slices.ContainsFunc(rest, id.Same) {
-			account := accountOf(id)
-			n, err := store.DeleteUnused(ctx, &account, needed)
-			errs = append(errs, r.forgot(id, n > 0, err))
+			n, err := store.DeleteUnused(ctx, &key.Account, func(e keychain.Entry, owner keychain.Owner) bool {
+				return r.isElsewhere(e, ownedBy(owner), keys)
+			})
+			errs = r.forgot(errs, id, n > 0, err)
 		}
 	}
 	others := r.mayBeThere
 	switch {
 	case s.file != "":
-		others = func(e keychain.Entry, is func(keychain.Key) bool) bool {
-			ofKey := e.KeyFile == "" && slices.ContainsFunc(keys, func(id userkeys.Identity) bool { return is(keyOf(id)) })
-			return !isAt(e, s.file) && !ofKey
-		}
+		others = func(e keychain.Entry, _ keychain.Owner) bool { return !isAt(e, s.file) }
 	case s.alias != "":
 		return errors.Join(errs...)
 	}
-	if r.ForgottenOthers, err = store.DeleteUnused(ctx, nil, others); err != nil {
+	n, err := store.DeleteUnused(ctx, nil, others)
+	r.ForgottenOthers += n
+	if err != nil {
 		errs = append(errs, fmt.Errorf("refresh tokens whose keys are gone were not forgotten: %w", err))
 	}
 	return errors.Join(errs...)
 }
 
-// forgot notes what became of a key's refresh token, or of those of its account.
-func (r *logoutReport) forgot(id userkeys.Identity, done bool, err error) error {
+// ownedBy is whether the entry is for a key. Of an older release, it is for each key of the account.
+func ownedBy(owner keychain.Owner) func(userkeys.Identity) bool {
+	return func(id userkeys.Identity) bool { return owner.Is(keyOf(id)) || owner.IsOlder(accountOf(id)) }
+}
+
+// forgot notes what became of a key's refresh token, or of those of its account. The same error counts once.
+func (r *logoutReport) forgot(errs []error, id userkeys.Identity, done bool, err error) []error {
 	if account := id.Account() + " at " + id.Issuer; done && !slices.Contains(r.Forgotten, account) {
 		r.Forgotten = append(r.Forgotten, account)
 	}
 	if err == nil || errors.Is(err, keychain.ErrNone) || errors.Is(err, keychain.ErrUsed) {
-		return nil
+		return errs
 	}
-	return fmt.Errorf("the refresh token of %s was not forgotten: %w", id.Account(), err)
+	err = fmt.Errorf("the refresh token of %s was not forgotten: %w", id.Account(), err)
+	if slices.ContainsFunc(errs, func(before error) bool { return before.Error() == err.Error() }) {
+		return errs
+	}
+	return append(errs, err)
 }
 
 // isElsewhere is whether an entry's key is none of those that are logged out: it is seen, or is in a place that cannot be looked at.
-func (r *logoutReport) isElsewhere(e keychain.Entry, is func(keychain.Key) bool, loggedOut []userkeys.Identity) bool {
+func (r *logoutReport) isElsewhere(e keychain.Entry, is func(userkeys.Identity) bool, loggedOut []userkeys.Identity) bool {
 	if e.KeyFile == "" || slices.ContainsFunc(loggedOut, func(id userkeys.Identity) bool { return isAt(e, id.Pair.Key) }) {
 		return false // even if its files could not be removed
 	}
@@ -96,11 +105,11 @@ func (r *logoutReport) isElsewhere(e keychain.Entry, is func(keychain.Key) bool,
 
 // mayBeThere is whether an entry's key is not known to be gone. Its folder may be on a medium that is away, and what an older release
 // kept does not say where its key is.
-func (r *logoutReport) mayBeThere(e keychain.Entry, is func(keychain.Key) bool) bool {
+func (r *logoutReport) mayBeThere(e keychain.Entry, owner keychain.Owner) bool {
 	if e.KeyFile == "" {
 		return true
 	}
-	there, err := hasKey(e, is)
+	there, err := hasKey(e, ownedBy(owner))
 	if err != nil {
 		r.keepUnseen(e)
 		return true
@@ -108,20 +117,31 @@ func (r *logoutReport) mayBeThere(e keychain.Entry, is func(keychain.Key) bool) 
 	return there
 }
 
-// isAt is whether an entry was kept for the key in this file.
+// isAt is whether an entry was kept for the key in this file, which need not be there any more. Its folder may have several names.
 func isAt(e keychain.Entry, file string) bool {
 	file, err := filepath.Abs(file)
-	return err == nil && file == e.KeyFile
+	if err != nil || e.KeyFile == "" || filepath.Base(file) != filepath.Base(e.KeyFile) {
+		return false
+	}
+	if file == e.KeyFile {
+		return true
+	}
+	folder, err := os.Stat(filepath.Dir(file))
+	if err != nil {
+		return false
+	}
+	kept, err := os.Stat(filepath.Dir(e.KeyFile))
+	return err == nil && os.SameFile(folder, kept)
 }
 
 // hasKey is whether the key that an entry was kept for is there. The error is why it cannot be seen; it is [fs.ErrNotExist] if its folder is
 // not there.
-func hasKey(e keychain.Entry, is func(keychain.Key) bool) (bool, error) {
+func hasKey(e keychain.Entry, is func(userkeys.Identity) bool) (bool, error) {
 	if _, err := os.Stat(filepath.Dir(e.KeyFile)); err != nil {
 		return false, err
 	}
 	id, found, err := userkeys.Look(userkeys.At(e.KeyFile))
-	return found && is(keyOf(id)), err
+	return found && is(id), err
 }
 
 // keepUnseen notes that an entry stays although its key was not seen.

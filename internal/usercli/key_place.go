@@ -1,8 +1,8 @@
 package usercli
 
 import (
+	"context"
 	"crypto"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +27,7 @@ type keyPlace struct {
 }
 
 // openKeyPlace finds out what can be found out before somebody is sent to the provider, who would have gone there for nothing.
-func openKeyPlace(t *terminal, provider login.Provider, o *loginOptions) (*keyPlace, error) {
+func openKeyPlace(ctx context.Context, t *terminal, provider login.Provider, o *loginOptions) (*keyPlace, error) {
 	if o.printKey {
 		return &keyPlace{printed: true}, nil
 	}
@@ -44,7 +44,7 @@ func openKeyPlace(t *terminal, provider login.Provider, o *loginOptions) (*keyPl
 	if err := o.checkRenewable(p); err != nil {
 		return nil, err
 	}
-	return p, p.openAgent(t)
+	return p, p.openAgent(ctx, t)
 }
 
 func (p *keyPlace) choosePair(t *terminal, provider login.Provider, o *loginOptions) (err error) {
@@ -73,11 +73,11 @@ func (p *keyPlace) choosePair(t *terminal, provider login.Provider, o *loginOpti
 	return nil
 }
 
-func (p *keyPlace) openAgent(t *terminal) error {
+func (p *keyPlace) openAgent(ctx context.Context, t *terminal) error {
 	if p.use == "" || p.use == login.AgentNo {
 		return nil
 	}
-	agent, err := userkeys.DialAgent(os.Getenv)
+	agent, err := userkeys.DialAgent(ctx, os.Getenv)
 	switch {
 	case err == nil:
 		p.agent = agent
@@ -106,8 +106,8 @@ func (p *keyPlace) close() {
 	}
 }
 
-// store puts the key where it belongs, and returns where that is. What an agent refuses, where it is there by chance, is a
-// warning.
+// store writes the files, and returns where the key is. An agent comes before only if the private key is to be nowhere else: the rest is
+// for [keyPlace.updateAgent].
 func (p *keyPlace) store(t *terminal, key crypto.Signer, cert *ssh.Certificate) (stored storedKey, err error) {
 	if p.printed {
 		return storedKey{printed: true}, nil
@@ -129,25 +129,10 @@ func (p *keyPlace) store(t *terminal, key crypto.Signer, cert *ssh.Certificate) 
 		return stored, keyFileError(err)
 	}
 	if replaces {
-		removeReplacedKey(t, old)
+		stored.replaced = &old
 	}
 	stored.inFile = p.use != login.AgentOnly
-	if stored.inAgent {
-		return stored, p.removeReplaced(stored.pair, cert)
-	}
-	if p.agent == nil {
-		return stored, nil
-	}
-	err = p.addToAgent(t, key, cert)
-	stored.inAgent = err == nil
-	if err != nil && p.use == login.AgentAuto {
-		t.note("warning: %v", err)
-		return stored, nil
-	}
-	if err != nil {
-		return stored, withHint(err, fmt.Sprintf("the key is in %s all the same", stored.pair.Key))
-	}
-	return stored, p.removeReplaced(stored.pair, cert)
+	return stored, nil
 }
 
 func (p *keyPlace) addToAgent(t *terminal, key crypto.Signer, cert *ssh.Certificate) error {
@@ -190,6 +175,7 @@ type storedKey struct {
 	pair            userkeys.Pair
 	inFile, inAgent bool
 	printed         bool
+	replaced        *userkeys.Identity // what was in the files before
 }
 
 // ownFolder has a key for each account.

@@ -118,7 +118,7 @@ job that can get an ID token with --id-token-command or --id-token-file. Nobody 
 		"give the key to the ssh-agent: `WHEN` is no, auto (if there is one), yes, or only (and write no private key) (default add_to_agent of the provider, else no)")
 	f.BoolVar(&o.agentConfirm, "agent-confirm", false, "have the agent ask before each use of the key")
 	f.Var(&o.agentLifetime, "lifetime",
-		"have the agent drop the key after this `DURATION`, such as 12h, or a number of seconds (default agent_lifetime of the configuration, else the certificate's end, which is the latest)")
+		"have the agent drop the key this `DURATION`, such as 12h, or a number of seconds, after the login or its last refresh (default agent_lifetime of the configuration, else the certificate's end, which is the latest)")
 	f.BoolVar(&o.configure, "configure", false, "set up ~/.ssh/opkssh with a key for each account, include it in ~/.ssh/config, and end")
 	f.BoolVar(&o.autoRefresh, "auto-refresh", false, "stay, and renew the key with the provider's refresh token until Ctrl-C")
 	f.DurationVar(&o.timeout, "timeout", login.DefaultTimeout, "give up when nobody has logged in for this `DURATION`")
@@ -187,7 +187,7 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 	if o.agentLifetime != 0 {
 		provider.AgentLifetime = o.agentLifetime
 	}
-	place, err := openKeyPlace(t, provider, o)
+	place, err := openKeyPlace(ctx, t, provider, o)
 	if err != nil {
 		return err
 	}
@@ -227,6 +227,9 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 	}
 	if !stored.printed {
 		keepRefreshToken(ctx, t, provider, o.entry(provider, result.RefreshToken), stored.pair, cert)
+	}
+	if err := place.updateAgent(ctx, t, &stored, key, cert); err != nil {
+		return err
 	}
 	report := reportLogin(result.Verified, cert, stored)
 	report.print(t, o.file != "")

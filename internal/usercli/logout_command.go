@@ -2,14 +2,8 @@ package usercli
 
 import (
 	"errors"
-	"fmt"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/crypto/ssh"
-
-	"opkssh/internal/userkeys"
 )
 
 // logoutReport is what logout --json prints.
@@ -52,7 +46,7 @@ It ends no session at the provider, and copies of a key elsewhere stay valid unt
   opkssh logout work
   opkssh logout -i ~/work/key`,
 		Args: arguments(0, 1, "at most one ALIAS"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				s.alias = args[0]
 			}
@@ -62,7 +56,7 @@ It ends no session at the provider, and copies of a key elsewhere stay valid unt
 			if all && (s.alias != "" || s.file != "") {
 				return wrongUsage(errors.New("expected --all, an alias or -i, got two of them"))
 			}
-			report, err := logout(t, s)
+			report, err := logout(c.Context(), t, s)
 			if asJSON {
 				return errors.Join(t.json(report), err)
 			}
@@ -102,100 +96,4 @@ func (r *logoutReport) print(t *terminal, done bool) {
 	if done && len(r.Removed) == 0 && len(r.FromAgent) == 0 {
 		t.note("no key that login wrote is here")
 	}
-}
-
-// logout removes the keys of the selection. A file that was named, and that is somebody's own, is an error. The report says
-// what was done until the error.
-func logout(t *terminal, s keySelection) (*logoutReport, error) {
-	report := &logoutReport{Removed: []string{}, FromAgent: []agentKey{}, Kept: []keptFile{}}
-	list, err := ownKeys(t, s.file)
-	if err != nil {
-		return report, err
-	}
-	match, err := s.matcher(t, list)
-	if err != nil {
-		return report, err
-	}
-	rest := slices.DeleteFunc(slices.Clone(list), match)
-	list = slices.DeleteFunc(list, func(id userkeys.Identity) bool { return !match(id) })
-	// One place that cannot be cleaned is no reason to leave the others: a private key in a file is worth the most.
-	left, err := report.emptyAgent(t, list)
-	errs := []error{err}
-	isLeft := func(id userkeys.Identity) bool { return slices.ContainsFunc(left, id.SameKey) }
-	switch {
-	case s.file == "":
-		errs = append(errs, report.removeFiles(slices.DeleteFunc(slices.Clone(list), isLeft), s.alias == ""))
-	case !slices.ContainsFunc(list, isLeft):
-		removed, err := userkeys.At(s.file).Remove()
-		report.Removed = append(report.Removed, removed...)
-		errs = append(errs, err)
-	}
-	return report, errors.Join(append(errs, report.forget(s, list, rest))...)
-}
-
-// emptyAgent takes the keys out of the agent, with and without their certificates. left are those whose private keys an agent alone has, which
-// could not be reached or did not do it: their certificate files stay, as the only thing that tells of them.
-func (r *logoutReport) emptyAgent(t *terminal, list []userkeys.Identity) (left []userkeys.Identity, err error) {
-	reached := false
-	var removed []userkeys.Identity
-	err = withAgent(func(agent *userkeys.Agent) error {
-		reached = true
-		certified, err := agent.Remove(func(held userkeys.Identity) bool { return slices.ContainsFunc(list, held.SameKey) })
-		plain, errPlain := agent.RemovePlain(list)
-		removed = append(certified, plain...)
-		return errors.Join(err, errPlain)
-	})
-	for _, id := range removed {
-		key := agentKey{id.Account(), id.Issuer, ssh.FingerprintSHA256(id.Certificate.Key)}
-		if !slices.Contains(r.FromAgent, key) {
-			r.FromAgent = append(r.FromAgent, key)
-		}
-	}
-	for _, id := range list {
-		switch {
-		case !id.Mark.InAgent || id.HasKeyFile || id.Expired(time.Now()) || slices.ContainsFunc(removed, id.SameKey):
-		case reached && err == nil:
-			t.note("warning: the ssh-agent does not have the key of %s: if it is locked, or another one has the key, it stays there", id.Account())
-		default:
-			left = append(left, id)
-			r.Kept = append(r.Kept, keptFile{id.Pair.Certificate, "its private key may still be in an ssh-agent"})
-		}
-	}
-	if len(left) > 0 && !reached {
-		err = withHint(fmt.Errorf("%s may still be in an ssh-agent, and none can be reached", count(len(left), "key")),
-			"set SSH_AUTH_SOCK to that agent's socket and log out again, or remove the file that was kept if that agent has ended")
-	}
-	return left, err
-}
-
-// removeFiles goes on after an error. all is whether to remove what interrupted logins left behind, too.
-func (r *logoutReport) removeFiles(list []userkeys.Identity, all bool) error {
-	var errs []error
-	for _, id := range list {
-		if id.Pair.Key == "" {
-			continue
-		}
-		removed, err := id.Pair.Remove()
-		r.Removed = append(r.Removed, removed...)
-		var foreign *userkeys.ForeignError
-		if errors.As(err, &foreign) {
-			r.Kept = append(r.Kept, keptFile{foreign.File, foreign.Detail})
-		} else {
-			errs = append(errs, err)
-		}
-	}
-	folder, err := keyFolder()
-	if err != nil {
-		return errors.Join(append(errs, err)...)
-	}
-	if all {
-		removed, err := userkeys.RemoveUnfinished(folder)
-		r.Removed = append(r.Removed, removed...)
-		errs = append(errs, err)
-	}
-	if userkeys.Configured(folder) {
-		_, err = userkeys.UpdateFolderConfig(folder, time.Now())
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package usercli
 
 import (
+	"context"
 	"slices"
 
 	"opkssh/internal/login"
@@ -16,43 +17,59 @@ type keySelection struct {
 
 // matcher finds the provider of the alias. An alias that only an earlier login knew counts too.
 func (s keySelection) matcher(t *terminal, list []userkeys.Identity) (func(userkeys.Identity) bool, error) {
+	match, unknown, err := s.find(t)
+	if err == nil && !slices.ContainsFunc(list, match) {
+		err = unknown
+	}
+	return match, err
+}
+
+// find is matcher before it is known which keys there are. unknown is the error if no provider has the alias and no key matches.
+func (s keySelection) find(t *terminal) (match func(userkeys.Identity) bool, unknown, err error) {
 	if s.alias == "" {
-		return func(userkeys.Identity) bool { return true }, nil
+		return func(userkeys.Identity) bool { return true }, nil, nil
 	}
 	config, err := clientConfig(t, s.configPath)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	provider, err := login.Find(config.Providers, s.alias)
-	if err == nil {
-		return func(id userkeys.Identity) bool { return id.At(provider.Issuer, provider.ClientID, provider.Aliases) }, nil
+	if err != nil {
+		return func(id userkeys.Identity) bool { return id.Alias == s.alias }, loginError(err), nil
 	}
-	noted := func(id userkeys.Identity) bool { return id.Alias == s.alias }
-	if slices.ContainsFunc(list, noted) {
-		return noted, nil
+	return func(id userkeys.Identity) bool { return id.At(provider.Issuer, provider.ClientID, provider.Aliases) }, nil, nil
+}
+
+// keysInFiles lists the keys that login wrote. A file that is named counts alone.
+func keysInFiles(file string) ([]userkeys.Identity, error) {
+	if file != "" {
+		if id, found := userkeys.Read(userkeys.At(file)); found {
+			return []userkeys.Identity{id}, nil
+		}
+		return nil, nil
 	}
-	return nil, loginError(err)
+	folder, err := keyFolder()
+	if err != nil {
+		return nil, err
+	}
+	return userkeys.List(folder)
 }
 
 // ownKeys lists the keys that login wrote, in files and in the agent. A file that is named counts alone.
-func ownKeys(t *terminal, file string) ([]userkeys.Identity, error) {
-	var list []userkeys.Identity
-	if file != "" {
-		if id, found := userkeys.Read(userkeys.At(file)); found {
-			list = append(list, id)
-		}
-	} else {
-		folder, err := keyFolder()
-		if err != nil {
-			return nil, err
-		}
-		if list, err = userkeys.List(folder); err != nil {
-			return nil, err
-		}
+func ownKeys(ctx context.Context, t *terminal, file string) ([]userkeys.Identity, error) {
+	list, err := keysInFiles(file)
+	if err != nil {
+		return nil, err
 	}
-	agent, err := reachAgent(t)
-	if agent == nil || err != nil {
-		return list, err
+	patience := uninvitedPatience
+	if slices.ContainsFunc(list, func(id userkeys.Identity) bool { return id.Mark.InAgent }) {
+		patience = userkeys.AgentTimeout
+	}
+	ctx, cancel := withPatience(ctx, patience)
+	defer cancel()
+	agent := reachAgent(ctx, t)
+	if agent == nil {
+		return list, nil
 	}
 	defer func() { _ = agent.Close() }()
 	all, err := agent.Complete(list)

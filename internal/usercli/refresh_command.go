@@ -71,7 +71,7 @@ time such as 24h, count from the login: there only a new login helps.`,
 // refreshKeys renews the keys of the selection. One that fails does not keep the others from being renewed.
 func refreshKeys(ctx context.Context, t *terminal, s keySelection, ifDue bool) ([]refreshReport, error) {
 	reports := []refreshReport{}
-	list, err := ownKeys(t, s.file)
+	list, err := keysInFiles(s.file)
 	if err != nil {
 		return reports, err
 	}

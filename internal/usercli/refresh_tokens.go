@@ -2,9 +2,9 @@ package usercli
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -45,45 +45,65 @@ func (o *loginOptions) entry(provider login.Provider, token string) keychain.Ent
 	}
 }
 
-// keepRefreshToken keeps what a login gave for the next refresh of the key that cert is for, and forgets that of the key in whose place the
+// keepRefreshToken keeps what a login gave for the next refresh of the key that cert is for, and forgets those of keys in whose place the
 // login wrote. Without it the login is as good, so that trouble is a warning.
 func keepRefreshToken(ctx context.Context, t *terminal, provider login.Provider, e keychain.Entry, pair userkeys.Pair, cert *ssh.Certificate) {
 	if e.RefreshToken == "" && provider.Refresh {
 		t.note("warning: the provider gave no refresh token: the key cannot be renewed without a new login")
 	}
 	id, err := userkeys.Of(cert)
+	var store *keychain.Store
+	if err == nil {
+		store, err = refreshTokens()
+	}
 	if err == nil && e.RefreshToken != "" {
-		err = lockAndPut(ctx, t, keyOf(id), e, pair)
+		err = lockAndPut(ctx, t, store, keyOf(id), e, pair)
 	}
-	if err != nil {
+	if err != nil && e.RefreshToken != "" {
 		t.note("warning: the refresh token was not kept: %v", err)
-		return
 	}
-	if err := forgetReplaced(ctx, keyOf(id), pair); err != nil {
-		t.note("warning: the refresh token of the key that was there before was not forgotten: %v", err)
+	if store == nil {
+		return // without a home folder there is none to forget
+	}
+	if err := forgetReplaced(ctx, store, keyOf(id), pair); err != nil {
+		t.note("warning: an older refresh token of this account may not be forgotten: %v", err)
 	}
 }
 
-func lockAndPut(ctx context.Context, t *terminal, key keychain.Key, e keychain.Entry, pair userkeys.Pair) error {
-	store, err := refreshTokens()
-	if err != nil {
-		return err
-	}
+func lockAndPut(ctx context.Context, t *terminal, store *keychain.Store, key keychain.Key, e keychain.Entry, pair userkeys.Pair) error {
 	unlock, err := store.Lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	// The login takes the place of one with an older release.
-	if _, err := adopt(ctx, store, key, pair); err != nil && !errors.Is(err, keychain.ErrNone) {
-		t.detail("of an older release: %v", err)
-	}
 	return putRefreshToken(t, store, key, e, pair)
 }
 
-// adopt is for what an older release has kept for the key in these files, or did not say for which one.
+// adopt is for what an older release has kept for the key in these files, or for none that is known.
 func adopt(ctx context.Context, store *keychain.Store, key keychain.Key, pair userkeys.Pair) (keychain.Entry, error) {
-	return store.Adopt(ctx, key, func(e keychain.Entry) bool { return e.KeyFile == "" || isAt(e, pair.Key) })
+	return store.Adopt(ctx, key, func(e keychain.Entry) bool { return isAt(e, pair.Key) || isForNoneKnown(e, key.Account) })
+}
+
+// isForNoneKnown is whether what an older release kept for the account can be for a key that somebody names: it does not say where its key is, or
+// nothing is there any more, so that the key may have been moved. The account's keys in ~/.ssh would be other ones.
+func isForNoneKnown(e keychain.Entry, a keychain.Account) bool {
+	return e.KeyFile == "" || isGone(e) && !isInKeyFolder(a)
+}
+
+// isGone is whether nothing of ours is where an entry's key was. What cannot be looked at is not gone.
+func isGone(e keychain.Entry) bool {
+	_, found, err := userkeys.Look(userkeys.At(e.KeyFile))
+	return !found && err == nil
+}
+
+// isInKeyFolder is whether the account has a key in ~/.ssh, or may have one.
+func isInKeyFolder(a keychain.Account) bool {
+	folder, err := keyFolder()
+	if err != nil {
+		return true
+	}
+	list, err := userkeys.List(folder)
+	return err != nil || slices.ContainsFunc(list, func(id userkeys.Identity) bool { return accountOf(id) == a })
 }
 
 // putRefreshToken wants the key's lock.

@@ -150,7 +150,7 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 			t.note("warning: %v", err)
 		}
 	}
-	if err := replaceInAgent(id, func(agent *userkeys.Agent, held userkeys.Identity) error {
+	if err := replaceInAgent(ctx, id, func(agent *userkeys.Agent, held userkeys.Identity) error {
 		return agent.Add(private, cert, held.Alias, agentConstraints(provider), time.Now())
 	}); err != nil {
 		t.note("warning: %v", err)
@@ -203,8 +203,8 @@ func renewedEnd(provider login.Provider, id userkeys.Identity, token *pktoken.To
 }
 
 // replaceInAgent adds the renewed key where the agent holds the old one, under the alias that this has there: not every file says it.
-func replaceInAgent(old userkeys.Identity, add func(agent *userkeys.Agent, held userkeys.Identity) error) error {
-	return withAgent(func(agent *userkeys.Agent) error {
+func replaceInAgent(ctx context.Context, old userkeys.Identity, add func(agent *userkeys.Agent, held userkeys.Identity) error) error {
+	return withUninvitedAgent(ctx, func(agent *userkeys.Agent) error {
 		held, err := agent.List()
 		for _, id := range held {
 			if id.SameKey(old) {

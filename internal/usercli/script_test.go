@@ -121,6 +121,7 @@ func TestScripts(t *testing.T) {
 			"expire":       expire,
 			"exits":        exits,
 			"mode":         mode,
+			"silent-agent": silentAgent,
 			"ssh-agent":    sshAgent,
 			"wait-for-end": waitForEnd,
 			"tamper":       tamper,

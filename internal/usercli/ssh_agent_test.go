@@ -1,7 +1,10 @@
 package usercli_test
 
 import (
+	"encoding/binary"
+	"io"
 	"net"
+	"os"
 	"os/exec"
 	"time"
 
@@ -27,6 +30,41 @@ func sshAgent(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 	}
 	ts.Fatalf("no ssh-agent after a minute")
+}
+
+// silentAgent FILE takes connections and answers nothing, like an agent that was forwarded by a computer that sleeps now. FILE gets a line for
+// each thing that it is asked.
+func silentAgent(ts *testscript.TestScript, _ bool, args []string) {
+	heard := ts.MkAbs(args[0])
+	socket := heard + ".socket"
+	listener, err := net.Listen("unix", socket)
+	ts.Check(err)
+	ts.Defer(func() { _ = listener.Close() })
+	ts.Setenv("SSH_AUTH_SOCK", socket)
+	file, err := os.OpenFile(heard+".new", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	ts.Check(err)
+	ts.Defer(func() { _ = file.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				for {
+					length := make([]byte, 4)
+					if _, err := io.ReadFull(conn, length); err != nil {
+						return
+					}
+					if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(length))); err != nil {
+						return
+					}
+					_, _ = file.WriteString("asked\n")
+					_ = os.Rename(heard+".new", heard) // which is there when something is in it
+				}
+			}()
+		}
+	}()
 }
 
 // waitForEmptyAgent waits until the agent has dropped its keys.

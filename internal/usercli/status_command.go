@@ -1,6 +1,7 @@
 package usercli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -60,14 +61,14 @@ Of several keys, the worst counts, and one that has expired does not count besid
   opkssh status work --expires-in 1h || opkssh login work
   opkssh status --expires-in 75% --json`,
 		Args: arguments(0, 1, "at most one ALIAS"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				s.alias = args[0]
 			}
 			if err := s.check(); err != nil {
 				return err
 			}
-			return status(t, s, &soon, asJSON)
+			return status(c.Context(), t, s, &soon, asJSON)
 		},
 	}
 	f := c.Flags()
@@ -86,8 +87,8 @@ func (s keySelection) check() error {
 	return nil
 }
 
-func status(t *terminal, s keySelection, soon *endMargin, asJSON bool) error {
-	list, err := ownKeys(t, s.file)
+func status(ctx context.Context, t *terminal, s keySelection, soon *endMargin, asJSON bool) error {
+	list, err := ownKeys(ctx, t, s.file)
 	if err != nil {
 		return err
 	}

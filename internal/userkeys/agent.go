@@ -1,12 +1,11 @@
 package userkeys
 
 import (
+	"context"
 	"crypto"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +17,6 @@ import (
 	"opkssh/pkg/sshcert"
 )
 
-// agentTimeout is for one thing that an agent is asked, which may ask its owner first.
-const agentTimeout = 2 * time.Minute
-
 // NoAgentError says that there is no ssh-agent to talk to.
 type NoAgentError struct{ Detail string }
 
@@ -29,25 +25,25 @@ func (e *NoAgentError) Error() string { return "no ssh-agent: " + e.Detail }
 
 // Agent is a connection to an ssh-agent (draft-miller-ssh-agent).
 type Agent struct {
-	agent   agent.Agent
-	conn    io.Closer
-	address string // SSH_AUTH_SOCK
+	agent agent.Agent
+	conn  *agentConn
+	dial  func() (*agentConn, error)
 
 	noLifetimes bool
 }
 
 // DialAgent connects to the agent that SSH_AUTH_SOCK names: a Unix socket, or on Windows a named pipe too, where the pipe of
-// OpenSSH's service is the default. The error is a *[NoAgentError].
-func DialAgent(getenv func(string) string) (*Agent, error) {
-	a := &Agent{address: getenv("SSH_AUTH_SOCK")}
-	if err := a.dial(); err != nil {
+// OpenSSH's service is the default. The end of ctx ends the connection. The error is a *[NoAgentError].
+func DialAgent(ctx context.Context, getenv func(string) string) (*Agent, error) {
+	a := &Agent{dial: func() (*agentConn, error) { return dialAgentConn(ctx, getenv("SSH_AUTH_SOCK")) }}
+	if err := a.connect(); err != nil {
 		return nil, &NoAgentError{Detail: err.Error()}
 	}
 	return a, nil
 }
 
-func (a *Agent) dial() error {
-	conn, err := dialAgent(a.address)
+func (a *Agent) connect() error {
+	conn, err := a.dial()
 	if err != nil {
 		return err
 	}
@@ -55,23 +51,6 @@ func (a *Agent) dial() error {
 	// ends the connection between two questions, and a pipe of Windows, which does one thing at a time, takes no question.
 	a.agent, a.conn = agent.NewClient(struct{ io.ReadWriter }{conn}), conn
 	return nil
-}
-
-// beginAsking: an agent that does not answer must not hold up a login for ever. A pipe of Windows has no deadlines.
-func (a *Agent) beginAsking() {
-	if c, ok := a.conn.(net.Conn); ok {
-		_ = c.SetDeadline(time.Now().Add(agentTimeout)) // what is wrong with the connection, the next request tells
-	}
-}
-
-// dialSocket is for an agent that listens on a Unix socket.
-func dialSocket(path string) (io.ReadWriteCloser, error) {
-	conn, err := net.Dial("unix", path)
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = fmt.Errorf("%s (SSH_AUTH_SOCK): %w", path, op.Err)
-	}
-	return conn, err
 }
 
 // Close ends the connection.
@@ -109,7 +88,7 @@ func (a *Agent) Add(key crypto.Signer, cert *ssh.Certificate, alias string, cons
 	}
 	added.LifetimeSecs = uint32(min(lifetime, math.MaxUint32))
 	if err := a.add(added); err != nil {
-		return agentFailed("take the key", err)
+		return a.failed("take the key", err)
 	}
 	_, err = a.Remove(func(other Identity) bool {
 		return (other.SameKey(id) || other.Same(id) && other.Alias == alias || other.Expired(now)) && !other.Is(cert)
@@ -138,16 +117,16 @@ func (a *Agent) RemoveReplaced(folder string, cert *ssh.Certificate) error {
 // add tries without a lifetime where one is refused, as the agent service of Windows does. Some versions end the connection over
 // it. The certificate ends all the same. A key that is to be confirmed is not given away without that.
 func (a *Agent) add(key agent.AddedKey) error {
-	a.beginAsking()
+	a.conn.beginAsking()
 	err := a.agent.Add(key)
-	if err == nil || key.LifetimeSecs == 0 || key.ConfirmBeforeUse {
+	if err == nil || key.LifetimeSecs == 0 || key.ConfirmBeforeUse || a.conn.isSilent() {
 		return err
 	}
 	_ = a.conn.Close()
-	if a.dial() != nil {
+	if a.connect() != nil {
 		return err
 	}
-	a.beginAsking()
+	a.conn.beginAsking()
 	key.LifetimeSecs = 0
 	if a.agent.Add(key) != nil {
 		return err
@@ -189,10 +168,10 @@ func (a *Agent) List() ([]Identity, error) {
 
 // list gives everything that the agent holds, with a deadline for what is asked next too.
 func (a *Agent) list() ([]*agent.Key, error) {
-	a.beginAsking()
+	a.conn.beginAsking()
 	keys, err := a.agent.List()
 	if err != nil {
-		return nil, agentFailed("list its keys", err)
+		return nil, a.failed("list its keys", err)
 	}
 	return keys, nil
 }
@@ -230,7 +209,7 @@ func (a *Agent) Remove(match func(Identity) bool) ([]Identity, error) {
 			continue
 		}
 		if err := a.agent.Remove(id.Certificate); err != nil {
-			return removed, agentFailed("remove a key", err)
+			return removed, a.failed("remove a key", err)
 		}
 		removed = append(removed, id)
 	}
@@ -261,7 +240,10 @@ func (a *Agent) Complete(list []Identity) ([]Identity, error) {
 	return list, nil
 }
 
-// agentFailed names what the agent was asked for. Its own answer is no more than that it failed.
-func agentFailed(what string, err error) error {
+// failed names what the agent was asked for. Its own answer is no more than that it failed.
+func (a *Agent) failed(what string, err error) error {
+	if a.conn.failed != nil {
+		err = a.conn.failed
+	}
 	return fmt.Errorf("the ssh-agent did not %s: %w", what, err)
 }

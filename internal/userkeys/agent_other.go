@@ -3,13 +3,14 @@
 package userkeys
 
 import (
+	"context"
 	"errors"
 	"io"
 )
 
-func dialAgent(address string) (io.ReadWriteCloser, error) {
+func dialAgent(ctx context.Context, address string) (io.ReadWriteCloser, error) {
 	if address == "" {
 		return nil, errors.New("SSH_AUTH_SOCK is not set")
 	}
-	return dialSocket(address)
+	return dialSocket(ctx, address)
 }

@@ -20,7 +20,7 @@ func (a *Agent) RemovePlain(list []Identity) (removed []Identity, err error) {
 			continue
 		}
 		if err := a.agent.Remove(id.Certificate.Key); err != nil {
-			return removed, agentFailed("remove a key", err)
+			return removed, a.failed("remove a key", err)
 		}
 		removed = append(removed, id)
 	}

@@ -60,7 +60,7 @@ func startAgent(t *testing.T) (*recordingAgent, *userkeys.Agent) {
 			go func() { _ = agent.ServeAgent(recording, conn) }()
 		}
 	}()
-	client, err := userkeys.DialAgent(func(name string) string {
+	client, err := userkeys.DialAgent(t.Context(), func(name string) string {
 		return map[string]string{"SSH_AUTH_SOCK": socket}[name]
 	})
 	if err != nil {
@@ -270,7 +270,7 @@ func TestAgentAfterALongLogin(t *testing.T) {
 
 func TestNoAgent(t *testing.T) {
 	for _, socket := range []string{filepath.Join(t.TempDir(), "nobody"), `\\.\pipe\opkssh-nobody`} {
-		_, err := userkeys.DialAgent(func(string) string { return socket })
+		_, err := userkeys.DialAgent(t.Context(), func(string) string { return socket })
 		var none *userkeys.NoAgentError
 		if !errors.As(err, &none) {
 			t.Errorf("%s: expected a NoAgentError, got %v", socket, err)

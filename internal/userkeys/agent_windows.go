@@ -1,6 +1,7 @@
 package userkeys
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,20 +15,20 @@ import (
 // agentPipe is where OpenSSH's agent service listens.
 const agentPipe = `\\.\pipe\openssh-ssh-agent`
 
-func dialAgent(address string) (io.ReadWriteCloser, error) {
+func dialAgent(ctx context.Context, address string) (io.ReadWriteCloser, error) {
 	if address == "" {
 		address = agentPipe
 	}
 	if !strings.HasPrefix(address, `\\.\pipe\`) {
-		return dialSocket(address)
+		return dialSocket(ctx, address)
 	}
-	return dialPipe(address)
+	return dialPipe(ctx, address)
 }
 
 // pipeWait is how long to wait for the service to be ready for one more client.
 const pipeWait = 5 * time.Second
 
-func dialPipe(name string) (io.ReadWriteCloser, error) {
+func dialPipe(ctx context.Context, name string) (io.ReadWriteCloser, error) {
 	path, err := windows.UTF16PtrFromString(name)
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func dialPipe(name string) (io.ReadWriteCloser, error) {
 		switch {
 		case err == nil:
 			return os.NewFile(uintptr(handle), name), nil
-		case errors.Is(err, windows.ERROR_PIPE_BUSY) && time.Now().Before(end):
+		case errors.Is(err, windows.ERROR_PIPE_BUSY) && time.Now().Before(end) && ctx.Err() == nil:
 		case errors.Is(err, windows.ERROR_FILE_NOT_FOUND):
 			return nil, fmt.Errorf("%s is not there: is the service ssh-agent running?", name)
 		default:

@@ -6,4 +6,4 @@ import (
 )
 
 // PassDeadline lets the time for what the agent was asked last run out.
-func (a *Agent) PassDeadline() error { return a.conn.(net.Conn).SetDeadline(time.Unix(1, 0)) }
+func (a *Agent) PassDeadline() error { return a.conn.conn.(net.Conn).SetDeadline(time.Unix(1, 0)) }

@@ -13,7 +13,8 @@ import (
 	"opkssh/internal/userkeys"
 )
 
-// TestReplacedFilesKeepTheirOwner: root may have somebody's home folder, as under sudo. For anybody else all of it is their own.
+// TestReplacedFilesKeepTheirOwner: root may have somebody's home folder, as under sudo. For anybody else all of it is their own. Root's key
+// is given to nobody who left a pair in a folder where everybody may.
 func TestReplacedFilesKeepTheirOwner(t *testing.T) {
 	uid, gid := os.Geteuid(), os.Getegid()
 	if uid == 0 {
@@ -26,7 +27,13 @@ func TestReplacedFilesKeepTheirOwner(t *testing.T) {
 	if err := errors.Join(os.WriteFile(shared, nil, 0o640), os.Symlink(shared, config)); err != nil {
 		t.Fatal(err)
 	}
-	replaced := []string{shared, pair.Key, pair.Certificate}
+	everybodys := t.TempDir()
+	foreign := userkeys.At(filepath.Join(everybodys, "id"))
+	login(t, foreign)
+	if err := os.Chmod(everybodys, os.ModeSticky|0o777); err != nil {
+		t.Fatal(err)
+	}
+	replaced := []string{folder, shared, pair.Key, pair.Certificate, foreign.Key, foreign.Certificate}
 	for _, name := range replaced {
 		if err := os.Chown(name, uid, gid); err != nil {
 			t.Fatal(err)
@@ -36,16 +43,19 @@ func TestReplacedFilesKeepTheirOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	key, cert := credential(t, userkeys.Ed25519)
-	if err := pair.Write(key, cert); err != nil {
+	if err := errors.Join(pair.Write(key, cert), foreign.Write(key, cert)); err != nil {
 		t.Fatal(err)
 	}
 	wantOwner(t, uid, gid, 0o640, shared)
 	wantOwner(t, uid, gid, 0o600, pair.Key)
 	wantOwner(t, uid, gid, 0o644, pair.Certificate)
-	if err := pair.Renew(certify(t, key)); err != nil {
+	wantOwner(t, os.Geteuid(), os.Getegid(), 0o600, foreign.Key)
+	wantOwner(t, os.Geteuid(), os.Getegid(), 0o644, foreign.Certificate)
+	if err := errors.Join(os.Chown(foreign.Certificate, uid, gid), pair.Renew(certify(t, key)), foreign.Renew(certify(t, key))); err != nil {
 		t.Fatal(err)
 	}
 	wantOwner(t, uid, gid, 0o644, pair.Certificate)
+	wantOwner(t, os.Geteuid(), os.Getegid(), 0o644, foreign.Certificate)
 	// What is new is whose it was to write it.
 	if _, err := userkeys.UpdateFolderConfig(folder, time.Now()); err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func (p Pair) Renew(cert *ssh.Certificate) error {
 	if !bytes.Equal(old.Certificate.Key.Marshal(), cert.Key.Marshal()) {
 		return ErrReplaced
 	}
-	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, old.Mark.Comment()), certificateMode(cert)); err != nil {
+	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, old.Mark.Comment()), certificateMode(cert), keepOwnerOfFolder); err != nil {
 		_ = os.Remove(p.Certificate + newSuffix)
 		return err
 	}

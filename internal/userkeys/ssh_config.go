@@ -53,7 +53,7 @@ func editFile(file string, edit func(old []byte) ([]byte, error)) (changed bool,
 	if bytes.Equal(edited, old) {
 		return false, nil
 	}
-	if err := errors.Join(writeNew(file, edited, mode), os.Rename(file+newSuffix, file)); err != nil {
+	if err := errors.Join(writeNew(file, edited, mode, keepOwner), os.Rename(file+newSuffix, file)); err != nil {
 		_ = os.Remove(file + newSuffix)
 		return false, err
 	}

@@ -81,11 +81,11 @@ func (p Pair) writeLocked(key crypto.Signer, cert *ssh.Certificate, mark Mark) (
 		if err != nil {
 			return err
 		}
-		if err := writeNew(p.Key, pem.EncodeToMemory(block), 0o600); err != nil {
+		if err := writeNew(p.Key, pem.EncodeToMemory(block), 0o600, keepOwnerOfFolder); err != nil {
 			return err
 		}
 	}
-	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, mark.Comment()), certificateMode(cert)); err != nil {
+	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, mark.Comment()), certificateMode(cert), keepOwnerOfFolder); err != nil {
 		return err
 	}
 	if err := os.Remove(p.Key); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -110,8 +110,8 @@ func (p Pair) writeLocked(key crypto.Signer, cert *ssh.Certificate, mark Mark) (
 	return syncFolder(filepath.Dir(p.Key))
 }
 
-// writeNew writes and syncs a file that is to be renamed to name, and then has the owner of what was there.
-func writeNew(name string, data []byte, mode fs.FileMode) error {
+// writeNew writes and syncs a file that is to be renamed to name. own says whose it is then, by what was there.
+func writeNew(name string, data []byte, mode fs.FileMode, own func(file *os.File, replaced string)) error {
 	replaced := name
 	name += newSuffix
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -121,12 +121,12 @@ func writeNew(name string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	keepOwner(file, replaced)
 	_, err = file.Write(data)
 	if err == nil && runtime.GOOS != "windows" { // where a file has the rights of its folder
 		err = file.Chmod(mode)
 	}
 	if err == nil {
+		own(file, replaced)
 		err = file.Sync()
 	}
 	return errors.Join(err, file.Close())

@@ -1,0 +1,77 @@
+package usercli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+
+	"opkssh/internal/userkeys"
+)
+
+// agentLogout is what a logout wants of the agent.
+type agentLogout struct {
+	inFiles   []userkeys.Identity          // the keys that are, or have been, in files
+	list      []userkeys.Identity          // those of them that are logged out
+	onlyThere []userkeys.Identity          // those of list whose private keys an agent alone has, by what their files say
+	match     func(userkeys.Identity) bool // which keys are logged out of those that no file tells of
+}
+
+// run takes the keys out of the agent. gone are those of onlyThere that no agent has any more, as far as can be seen; the certificate files of
+// the others stay, as the only thing that tells of them. alone are the keys that were logged out and that no file told of. Ctrl-C ends the
+// waiting for an agent that does not answer.
+func (l agentLogout) run(ctx context.Context, t *terminal, r *logoutReport) (gone, alone []userkeys.Identity, err error) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	ctx, cancel := withPatience(ctx, userkeys.AgentTimeout)
+	defer cancel()
+	agent := reachAgent(ctx, t)
+	var removed []userkeys.Identity
+	if agent != nil {
+		defer func() { _ = agent.Close() }()
+		removed, alone, err = l.takeOut(agent)
+	}
+	for _, id := range removed {
+		key := agentKey{id.Account(), id.Issuer, ssh.FingerprintSHA256(id.Certificate.Key)}
+		if !slices.Contains(r.FromAgent, key) {
+			r.FromAgent = append(r.FromAgent, key)
+		}
+	}
+	left := 0
+	for _, id := range l.onlyThere {
+		switch {
+		case slices.ContainsFunc(removed, id.SameKey):
+			gone = append(gone, id)
+		case agent != nil && err == nil:
+			t.note("warning: the ssh-agent does not have the key of %s: if it is locked, or another one has the key, it stays there", id.Account())
+			gone = append(gone, id)
+		default:
+			left++
+			r.Kept = append(r.Kept, keptFile{id.Pair.Certificate, "its private key may still be in an ssh-agent"})
+		}
+	}
+	if left > 0 && agent == nil {
+		err = withHint(fmt.Errorf("%s may still be in an ssh-agent, and none can be reached", count(left, "key")),
+			"set SSH_AUTH_SOCK to that agent's socket and log out again, or remove the file that was kept if that agent has ended")
+	}
+	return gone, alone, err
+}
+
+// takeOut removes the keys with and without their certificates.
+func (l agentLogout) takeOut(agent *userkeys.Agent) (removed, alone []userkeys.Identity, err error) {
+	all, err := agent.Complete(slices.Clone(l.inFiles))
+	if err != nil {
+		return nil, nil, err
+	}
+	alone, _ = divide(all[len(l.inFiles):], l.match)
+	list := slices.Concat(l.list, alone)
+	removed, err = agent.Remove(func(held userkeys.Identity) bool { return slices.ContainsFunc(list, held.SameKey) })
+	plain, errPlain := agent.RemovePlain(list)
+	return append(removed, plain...), alone, errors.Join(err, errPlain)
+}
