@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"opkssh/internal/keychain"
 	"opkssh/internal/login"
 	"opkssh/internal/userkeys"
 )
@@ -87,10 +88,14 @@ func refreshKeys(ctx context.Context, t *terminal, s keySelection, ifDue bool) (
 	if len(list) == 0 {
 		return reports, withHint(errors.New("no key that login wrote is here"), "opkssh login")
 	}
+	store, err := refreshTokens()
+	if err != nil {
+		return reports, err
+	}
 	named := s.alias != "" || s.file != ""
 	var failed error
 	for _, id := range list {
-		report, err := refreshKey(ctx, t, config, id, ifDue)
+		report, err := refreshKey(ctx, t, config, store, id, ifDue)
 		var failure *login.Error
 		if !named && len(list) > 1 && errors.As(err, &failure) && failure.Code == login.CodeNoRefreshToken {
 			t.detail("%s: no refresh token is kept", id.Pair.Key)
@@ -112,8 +117,10 @@ func refreshKeys(ctx context.Context, t *terminal, s keySelection, ifDue bool) (
 	return reports, failed
 }
 
-func refreshKey(ctx context.Context, t *terminal, config *login.Config, id userkeys.Identity, ifDue bool) (refreshReport, error) {
-	r := renewal{pair: id.Pair, configured: config.Providers, agentLifetime: config.AgentLifetime, due: func(id userkeys.Identity) bool {
+func refreshKey(
+	ctx context.Context, t *terminal, config *login.Config, store *keychain.Store, id userkeys.Identity, ifDue bool,
+) (refreshReport, error) {
+	r := renewal{pair: id.Pair, configured: config.Providers, agentLifetime: config.AgentLifetime, store: store, due: func(id userkeys.Identity) bool {
 		return !ifDue || !wallClock().Before(tokenDue(id, chance()))
 	}}
 	now, renewed, err := r.run(ctx, t)

@@ -25,6 +25,8 @@ type renewal struct {
 	agentLifetime login.AgentLifetime // as the login or the configuration has it
 	// key is the one that has to be there. nil: whichever is there.
 	key *keychain.Key
+	// store is where refresh tokens are kept. nil: one for this key alone, which asks a keychain that did not answer anew.
+	store *keychain.Store
 	// due says whether the key that is there, once nobody else renews it, is still to be renewed.
 	due func(userkeys.Identity) bool
 }
@@ -35,9 +37,11 @@ func (r *renewal) run(ctx context.Context, t *terminal) (id userkeys.Identity, r
 	if err != nil {
 		return id, false, err
 	}
-	store, err := refreshTokens()
-	if err != nil {
-		return id, false, err
+	store := r.store
+	if store == nil {
+		if store, err = refreshTokens(); err != nil {
+			return id, false, err
+		}
 	}
 	key := keyOf(id)
 	if r.key != nil {

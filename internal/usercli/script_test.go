@@ -119,6 +119,7 @@ func TestScripts(t *testing.T) {
 			"configure":    configure,
 			"count":        count,
 			"expire":       expire,
+			"dead-bus":     deadBus,
 			"exits":        exits,
 			"mode":         mode,
 			"silent-agent": silentAgent,

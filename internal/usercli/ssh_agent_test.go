@@ -67,6 +67,28 @@ func silentAgent(ts *testscript.TestScript, _ bool, args []string) {
 	}()
 }
 
+// deadBus FILE is a session bus that hangs up on everybody, so that no keychain can be asked. FILE gets a line for each call.
+func deadBus(ts *testscript.TestScript, _ bool, args []string) {
+	heard := ts.MkAbs(args[0])
+	listener, err := net.Listen("unix", heard+".socket")
+	ts.Check(err)
+	ts.Defer(func() { _ = listener.Close() })
+	ts.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+heard+".socket")
+	file, err := os.OpenFile(heard, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	ts.Check(err)
+	ts.Defer(func() { _ = file.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = file.WriteString("called\n")
+			_ = conn.Close()
+		}
+	}()
+}
+
 // waitForEmptyAgent waits until the agent has dropped its keys.
 func waitForEmptyAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
