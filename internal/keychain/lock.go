@@ -75,7 +75,10 @@ func (l *lock) unlock() {
 		l.removeFile()
 		l.release()
 	}
-	_ = os.Remove(filepath.Dir(l.file)) // if it is empty
+	// Only what is empty goes, and no link to a folder elsewhere, which a person has made.
+	if folder, err := os.Lstat(filepath.Dir(l.file)); err == nil && folder.IsDir() {
+		_ = os.Remove(filepath.Dir(l.file))
+	}
 }
 
 func (l *lock) removeFile() {

@@ -48,6 +48,28 @@ func TestLockLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestFolderBehindALink: a link that somebody made, as to another disk, stays, and so does what is behind it.
+func TestFolderBehindALink(t *testing.T) {
+	folder := t.TempDir()
+	s := &keychain.Store{Folder: filepath.Join(folder, "link")}
+	if err := os.Symlink(folder, s.Folder); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "first", keychain.InFile)
+	unlock, err := s.Lock(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	wantToken(t, s, "first")
+	if err := s.Delete(t.Context(), alice, func(keychain.Entry) bool { return false }); err != nil {
+		t.Error(err)
+	}
+	if left := files(t, folder); len(left) != 1 {
+		t.Errorf("expected the link alone, got %q", left)
+	}
+}
+
 // wantNoFolder is for when nothing is kept and nobody is at work.
 func wantNoFolder(t *testing.T, folder string) {
 	t.Helper()

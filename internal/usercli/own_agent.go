@@ -16,6 +16,9 @@ import (
 // uninvitedPatience is how long to wait for an agent that nobody asked for, and that is not known to have a key.
 const uninvitedPatience = 5 * time.Second
 
+// renewedPatience is for an agent that may have the key which a refresh has renewed, and may ask its owner first.
+const renewedPatience = 15 * time.Second
+
 // withPatience is for everything that an agent is asked.
 func withPatience(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, patience, fmt.Errorf("expected an answer within %s, got none", patience))
@@ -35,9 +38,9 @@ func reachAgent(ctx context.Context, t *terminal) *userkeys.Agent {
 	return nil
 }
 
-// withUninvitedAgent does something with the agent, if there is one. A login or a refresh that wants nothing of it waits for it only shortly.
-func withUninvitedAgent(ctx context.Context, do func(*userkeys.Agent) error) error {
-	ctx, cancel := withPatience(ctx, uninvitedPatience)
+// withUninvitedAgent does something with the agent, if there is one. A login or a refresh that wants nothing of it does not wait for long.
+func withUninvitedAgent(ctx context.Context, patience time.Duration, do func(*userkeys.Agent) error) error {
+	ctx, cancel := withPatience(ctx, patience)
 	defer cancel()
 	agent, err := userkeys.DialAgent(ctx, os.Getenv)
 	if err != nil {
@@ -83,7 +86,7 @@ func (p *keyPlace) removeReplacedKey(ctx context.Context, t *terminal, old userk
 	if p.agent != nil {
 		err = remove(p.agent)
 	} else {
-		err = withUninvitedAgent(ctx, remove)
+		err = withUninvitedAgent(ctx, uninvitedPatience, remove)
 	}
 	if err != nil {
 		t.note("warning: the key that was there before may still be in the ssh-agent: %v", err)

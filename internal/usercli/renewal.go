@@ -208,7 +208,7 @@ func renewedEnd(provider login.Provider, id userkeys.Identity, token *pktoken.To
 
 // replaceInAgent adds the renewed key where the agent holds the old one, under the alias that this has there: not every file says it.
 func replaceInAgent(ctx context.Context, old userkeys.Identity, add func(agent *userkeys.Agent, held userkeys.Identity) error) error {
-	return withUninvitedAgent(ctx, func(agent *userkeys.Agent) error {
+	return withUninvitedAgent(ctx, renewedPatience, func(agent *userkeys.Agent) error {
 		held, err := agent.List()
 		for _, id := range held {
 			if id.SameKey(old) {

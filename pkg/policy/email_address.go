@@ -11,7 +11,7 @@ import (
 // nobody out. What is left is not held to RFC 5322: a provider may know addresses that the RFC does not.
 func CheckEmailAddress(s string) error {
 	local, domain, _ := strings.Cut(s, "@")
-	wrong := local == "" || local == "*" || isQuotationMark([]rune(s)[0]) || strings.ContainsAny(local, specials) || hasUnseen(s)
+	wrong := local == "" || local == "*" || unicode.In([]rune(s)[0], unicode.Quotation_Mark, unicode.Ps, unicode.Pi) || strings.ContainsAny(local, specials) || hasUnseen(s)
 	for label := range strings.SplitSeq(domain, ".") {
 		wrong = wrong || label == "" || strings.ContainsFunc(label, isNoneOfDomain)
 	}
@@ -22,7 +22,7 @@ func CheckEmailAddress(s string) error {
 }
 
 // specials stand in a local part only where it is quoted (RFC 5322 §3.2.3), which no provider's is. Full-width ones are meant as the others.
-const specials = `<>()[],;:"\` + "，；"
+const specials = `<>()[],;:"\` + "，；＜＞"
 
 func isQuotationMark(r rune) bool { return unicode.Is(unicode.Quotation_Mark, r) }
 
@@ -32,8 +32,11 @@ func isNoneOfDomain(r rune) bool {
 	if r <= unicode.MaxASCII {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_'
 	}
-	return isQuotationMark(r) || strings.ContainsRune(specials, r)
+	return isQuotationMark(r) || strings.ContainsRune(specials+stops, r) || unicode.In(r, unicode.Ps, unicode.Pe, unicode.Pi, unicode.Pf)
 }
+
+// stops end a sentence, or stand for the dot of a domain, in other scripts.
+const stops = "。．｡、…"
 
 // hasUnseen is whether there are blanks, controls, what is no UTF-8, or characters that nobody sees. Two of those are part of words: joiners
 // shape the letters of scripts such as Persian and Malayalam, which stand around them (RFC 5892 appendix A).

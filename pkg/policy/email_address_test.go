@@ -22,6 +22,7 @@ func TestCheckEmailAddress(t *testing.T) {
 		`"alice@example.com"`, `"alice b"@example.com`, "alice@@example.com", "alice@example.com\u200b", "ali\u200bce@example.com", "\u202ealice@example.com",
 		"alice@example.com\u00a0", " alice@example.com", "alice@exam ple.com", "mailto:alice@example.com", `j\u00fcrgen@example.com`, "alice@[192.0.2.1]", "alice@\xff",
 		"“alice@example.com”", "alice@example.com”", "«alice@example.com", "alice@example.com，bob@example.com", "a，b@example.com", "alice@例え；", "al\u200cice@example.com",
+		"（alice@example.com）", "＜alice@example.com＞", "【alice@example.com", "alice@example.com）", "alice@example.com。", "alice@example.com、", "alice@example.com…", "alice@example．com",
 		"ali@\u0646\u0627\u200c.com", "\u200cali@example.com", "ali@\u0646\u00ad\u0627.com", "alice@example.com\n", "alice@example.com?subject=x", "ali\x00ce@example.com",
 	} {
 		if policy.CheckEmailAddress(text) == nil {

@@ -46,10 +46,10 @@ func ParsePlugin(file string, data []byte) (*Plugin, error) {
 	r := yamlReader{file}
 	p := &Plugin{File: file, Data: data}
 	err = r.mapping(root, map[string]func(*yaml.Node) error{
-		pluginName: r.text(&p.Name, func(name string) error { return cmp.Or(checkNotWildcard(name), checkNoMode(name)) }),
+		pluginName: r.text(&p.Name, func(name string) error { return cmp.Or(checkNotWildcard(name), checkNoMode(root, name)) }),
 		pluginCommand: func(n *yaml.Node) error {
 			p.Line = n.Line
-			return r.text(new(string), func(command string) error { return cmp.Or(checkNoMode(command), p.setCommand(command)) })(n)
+			return r.text(new(string), func(command string) error { return cmp.Or(checkNoMode(root, command), p.setCommand(command)) })(n)
 		},
 		pluginMode: r.text(new(string), func(mode string) error {
 			if mode != modeAllow && mode != modeRequire {
@@ -93,7 +93,7 @@ func MayRequirePlugin(data []byte) bool {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		// One of two may have been meant for the mode.
-		if memberMayRequire(key, value) || seen[key.Value] && (key.Value == pluginName || key.Value == pluginCommand) {
+		if memberMayRequire(root, key, value) || seen[key.Value] && (key.Value == pluginName || key.Value == pluginCommand) {
 			return true
 		}
 		seen[key.Value] = true
@@ -101,7 +101,7 @@ func MayRequirePlugin(data []byte) bool {
 	return false
 }
 
-func memberMayRequire(key, value *yaml.Node) bool {
+func memberMayRequire(root, key, value *yaml.Node) bool {
 	scalar := value.Kind == yaml.ScalarNode
 	oneWord := scalar && len(strings.Fields(value.Value)) == 1
 	switch {
@@ -109,12 +109,12 @@ func memberMayRequire(key, value *yaml.Node) bool {
 		return true
 	case key.Value == pluginMode:
 		return !scalar || !plain(value) || value.Value != modeAllow
+	case scalar && key.Value == pluginName:
+		return checkNoMode(root, value.Value) != nil
+	case scalar && key.Value == pluginCommand:
+		return checkNoMode(root, value.Value) != nil || oneWord && !path.IsAbs(strings.TrimSpace(value.Value)) && isRequire(value.Value)
 	case anyText(value, holdsMode):
 		return true
-	case scalar && key.Value == pluginName:
-		return false
-	case scalar && key.Value == pluginCommand:
-		return oneWord && !path.IsAbs(strings.TrimSpace(value.Value)) && isRequire(value.Value)
 	}
 	// It contains the name where the colon was not read as one: {mode:x}. A value of several words is a description.
 	return containsFoldASCII(key.Value, pluginMode) || isRequire(key.Value) ||
@@ -122,22 +122,24 @@ func memberMayRequire(key, value *yaml.Node) bool {
 }
 
 // memberMode is the member mode within other text.
-var memberMode = lazyRegexp(`(?i)(?:^|[\s"'{,])mode["']?\s*:`)
+var memberMode = lazyRegexp(`(?i)(?:^|\s)["']?mode["']?\s*:(?:\s|$)`)
 
 // holdsMode is whether a line that was meant to be the member mode has fallen into a value: by blanks in front of it, or a quote that is not closed.
 func holdsMode(text string) bool { return memberMode().MatchString(text) }
 
-func checkNoMode(text string) error {
-	if holdsMode(text) {
-		return fmt.Errorf("expected no member in it, got %s: mend its quotes, or the blanks in front of mode", quoteShort(text))
+// checkNoMode is for name and command of a file without a mode: where there is one, it has fallen nowhere.
+func checkNoMode(root *yaml.Node, text string) error {
+	if _, mode := find(root, pluginMode); mode == nil && holdsMode(text) {
+		return fmt.Errorf("expected no member in it, got %s: mend its quotes or the blanks in front of mode, or write a mode as well", quoteShort(text))
 	}
 	return nil
 }
 
-// isRequire is whether text has the word, in one of its forms, or could be it with a typing error in it.
+// isRequire is whether text has the word, in one of its forms, or could be it with a typing error in it. acquire is another word.
 func isRequire(text string) bool {
 	const slips = 2
-	return containsFoldASCII(text, "requir") || editDistance(text, modeRequire) <= slips || editDistance(text, modeRequire+"d") <= slips
+	near := editDistance(text, modeRequire) <= slips || editDistance(text, modeRequire+"d") <= slips
+	return containsFoldASCII(text, "requir") || near && !strings.HasPrefix(text, "acquire")
 }
 
 // mergeTag is what the parser gives to the key <<, which takes over members from elsewhere.
