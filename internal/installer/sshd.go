@@ -88,8 +88,8 @@ func standsBefore(s sshdSetting, file string) error {
 // sshd would let nobody in by it.
 func (p *Plan) sshdText(programPath string) string {
 	text := hostFile("sshd.conf", programPath)
-	sshd := program("sshd")
-	if p.host.image() || sshd == "" {
+	sshd := p.runningSSHD()
+	if sshd == "" {
 		return text
 	}
 	output, _ := runProgram(sshd, "-V") // old versions end with an error

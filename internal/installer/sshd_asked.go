@@ -31,10 +31,18 @@ func (p *Plan) checkKept(main, place string) error {
 	return refusal
 }
 
+// runningSSHD is the sshd that can be asked, or "": nothing of an image is run.
+func (p *Plan) runningSSHD() string {
+	if p.host.image() {
+		return ""
+	}
+	return program("sshd")
+}
+
 // checkUnread refuses where sshd asks another command already, by a file that it reads and that is not read here.
 func (p *Plan) checkUnread() error {
-	sshd := program("sshd")
-	if p.host.image() || sshd == "" {
+	sshd := p.runningSSHD()
+	if sshd == "" {
 		return nil
 	}
 	settings, err := effectiveSettings(sshd)
@@ -46,11 +54,10 @@ func (p *Plan) checkUnread() error {
 
 // confirmAskedNow is confirmAsked for a configuration that no step changes.
 func (p *Plan) confirmAskedNow() error {
-	sshd := program("sshd")
-	if p.host.image() || sshd == "" {
-		return nil
+	if sshd := p.runningSSHD(); sshd != "" {
+		return p.confirmAsked(sshd)
 	}
-	return p.confirmAsked(sshd)
+	return nil
 }
 
 // confirmAsked lets sshd have the last word: what it reads may be less, or other, than what is read here.
@@ -86,9 +93,9 @@ func (p *Plan) confirmForgotten(sshd string) error {
 
 // confirmForgottenNow is confirmForgotten for a configuration that no step changes.
 func (p *Plan) confirmForgottenNow() error {
-	sshd := program("sshd")
+	sshd := p.runningSSHD()
 	changes := slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Path == dropIn || s.Path == sshdConfig })
-	if p.host.image() || sshd == "" || changes || len(p.Steps) == 0 {
+	if sshd == "" || changes || len(p.Steps) == 0 {
 		return nil
 	}
 	return p.confirmForgotten(sshd)

@@ -32,8 +32,8 @@ func forgetReplaced(ctx context.Context, store *keychain.Store, key keychain.Key
 // it forgets those that no key is there for any more: another account's login has replaced it, or somebody removed it, or an earlier
 // logout could not forget its token. With -i these are those that were kept for the file, wherever their keys are now. It goes on after an
 // error.
-func (r *logoutReport) forget(s keySelection, keys, rest []userkeys.Identity) error {
-	store, err := refreshTokens()
+func (r *logoutReport) forget(tokens func() (*keychain.Store, error), s keySelection, keys, rest []userkeys.Identity) error {
+	store, err := tokens()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"opkssh/internal/userkeys"
@@ -28,7 +29,8 @@ func logout(ctx context.Context, t *terminal, s keySelection) (*logoutReport, er
 	if s.file == "" || len(inAgent) == 0 {
 		errs = append(errs, report.removeFiles(s, others))
 	}
-	errForget := report.forget(s, list, rest)
+	tokens := sync.OnceValues(refreshTokens) // a keychain that failed is not asked again
+	errForget := report.forget(tokens, s, list, rest)
 	if s.file != "" && len(list) == 0 {
 		return report, errors.Join(append(errs, errForget)...)
 	}
@@ -45,7 +47,7 @@ func logout(ctx context.Context, t *terminal, s keySelection) (*logoutReport, er
 	}
 	if len(alone) > 0 {
 		report.Unseen = nil // one of these keys may be what was not seen
-		errForget = report.forget(s, slices.Concat(list, alone), rest)
+		errForget = report.forget(tokens, s, slices.Concat(list, alone), rest)
 	}
 	return report, errors.Join(append(errs, errForget)...)
 }

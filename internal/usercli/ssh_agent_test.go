@@ -36,45 +36,37 @@ func sshAgent(ts *testscript.TestScript, _ bool, _ []string) {
 // each thing that it is asked.
 func silentAgent(ts *testscript.TestScript, _ bool, args []string) {
 	heard := ts.MkAbs(args[0])
-	socket := heard + ".socket"
-	listener, err := net.Listen("unix", socket)
-	ts.Check(err)
-	ts.Defer(func() { _ = listener.Close() })
-	ts.Setenv("SSH_AUTH_SOCK", socket)
-	file, err := os.OpenFile(heard+".new", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	ts.Check(err)
-	ts.Defer(func() { _ = file.Close() })
-	go func() {
+	ts.Setenv("SSH_AUTH_SOCK", serveSocket(ts, heard, heard+".new", func(conn net.Conn, file *os.File) {
 		for {
-			conn, err := listener.Accept()
-			if err != nil {
+			length := make([]byte, 4)
+			if _, err := io.ReadFull(conn, length); err != nil {
 				return
 			}
-			go func() {
-				for {
-					length := make([]byte, 4)
-					if _, err := io.ReadFull(conn, length); err != nil {
-						return
-					}
-					if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(length))); err != nil {
-						return
-					}
-					_, _ = file.WriteString("asked\n")
-					_ = os.Rename(heard+".new", heard) // which is there when something is in it
-				}
-			}()
+			if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(length))); err != nil {
+				return
+			}
+			_, _ = file.WriteString("asked\n")
+			_ = os.Rename(heard+".new", heard) // which is there when something is in it
 		}
-	}()
+	}))
 }
 
 // deadBus FILE is a session bus that hangs up on everybody, so that no keychain can be asked. FILE gets a line for each call.
 func deadBus(ts *testscript.TestScript, _ bool, args []string) {
 	heard := ts.MkAbs(args[0])
-	listener, err := net.Listen("unix", heard+".socket")
+	ts.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+serveSocket(ts, heard, heard, func(conn net.Conn, file *os.File) {
+		_, _ = file.WriteString("called\n")
+		_ = conn.Close()
+	}))
+}
+
+// serveSocket serves the socket NAME.socket until the script ends. log is for what there is to tell of it.
+func serveSocket(ts *testscript.TestScript, name, log string, serve func(conn net.Conn, log *os.File)) (socket string) {
+	socket = name + ".socket"
+	listener, err := net.Listen("unix", socket)
 	ts.Check(err)
 	ts.Defer(func() { _ = listener.Close() })
-	ts.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+heard+".socket")
-	file, err := os.OpenFile(heard, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	ts.Check(err)
 	ts.Defer(func() { _ = file.Close() })
 	go func() {
@@ -83,10 +75,10 @@ func deadBus(ts *testscript.TestScript, _ bool, args []string) {
 			if err != nil {
 				return
 			}
-			_, _ = file.WriteString("called\n")
-			_ = conn.Close()
+			go serve(conn, file)
 		}
 	}()
+	return socket
 }
 
 // waitForEmptyAgent waits until the agent has dropped its keys.
