@@ -115,7 +115,7 @@ cross:
 
 # go caches results by the test alone, and does not see the programs that it runs.
 integration:
-	$(AS_ROOT) $(GO) test -count 1 -timeout 25m $(INTEGRATION)
+	@GO="$(GO)" $(AS_ROOT) integration/test.sh -count 1 -timeout 25m $(INTEGRATION)
 
 # The SSH clients of each Debian with the sshd of each, fetched with debootstrap; RELEASES=DIR keeps them. Writes docs/compatibility.md.
 compatibility:

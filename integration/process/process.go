@@ -3,6 +3,7 @@ package process
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,10 +62,24 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Cleanup(func() {
 		p.end()
 		if t.Failed() {
-			t.Logf("output of %s:\n%s", name, p.Log())
+			t.Logf("output of %s:\n%s", name, shortened(p.Log()))
 		}
 	})
 	return p
+}
+
+// What is printed of a log: most of them whole. A crowd's has 3 MiB, in which nobody would find why the test failed.
+const (
+	logHead = 16 << 10
+	logTail = 64 << 10
+)
+
+func shortened(log string) string {
+	if len(log) <= logHead+logTail {
+		return log
+	}
+	head, tail := log[:logHead], log[len(log)-logTail:]
+	return fmt.Sprintf("%s\n[%d bytes left out]\n%s", head, len(log)-logHead-logTail, tail)
 }
 
 // Log is what the process has written until now.

@@ -177,7 +177,7 @@ func glewlwydKey(t testing.TB, alg string) (kind, private, public string) {
 	switch alg {
 	case "ES256":
 		kind = "ecdsa"
-		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		key, err = fullKey()
 	case "EdDSA":
 		kind = "eddsa"
 		_, key, err = ed25519.GenerateKey(rand.Reader)
@@ -202,6 +202,21 @@ func glewlwydKey(t testing.TB, alg string) (kind, private, public string) {
 	private = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: privateDER}))
 	public = string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER}))
 	return kind, private, public
+}
+
+// fullKey is a P-256 key whose coordinates start with no zero byte: glewlwyd leaves these out of the JWK, which has to keep them (RFC 7518
+// §6.2.1.2), and one key of 128 could not be used.
+func fullKey() (*ecdsa.PrivateKey, error) {
+	for {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		point, err := key.PublicKey.Bytes() // 4, x, y
+		if err != nil || point[1] != 0 && point[33] != 0 {
+			return key, err
+		}
+	}
 }
 
 // oneAtATime keeps requests apart: glewlwyd's use of SQLite fails now and then when they overlap.
