@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Try takes the exclusive lock of an open file, or says that another open file has it, of this or another process. Closing the file
-// gives it back.
+// Try takes the exclusive lock of an open file, or says that another open file has it, of this or another process. [Release] and
+// closing the file give it back.
 func Try(file *os.File) (bool, error) {
 	for {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -24,3 +24,6 @@ func Try(file *os.File) (bool, error) {
 		}
 	}
 }
+
+// Release gives the lock of [Try] back, and keeps the file open.
+func Release(file *os.File) error { return unix.Flock(int(file.Fd()), unix.LOCK_UN) }

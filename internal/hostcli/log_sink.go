@@ -12,13 +12,15 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"opkssh/internal/filelock"
 )
 
 const (
 	syslogSocket = "/dev/log"
 	syslogTag    = "opkssh"
-	// A full socket or a stuck daemon must not hold up a login.
-	syslogTimeout = 200 * time.Millisecond
+	// A full socket, a stuck daemon or somebody who keeps the file's lock must not hold up a login.
+	logPatience = 200 * time.Millisecond
 )
 
 // sink is where the log goes, a whole line at a time.
@@ -82,7 +84,7 @@ type syslogSink struct {
 }
 
 func openSyslogSink() *syslogSink {
-	conn, err := net.DialTimeout("unixgram", syslogSocket, syslogTimeout)
+	conn, err := net.DialTimeout("unixgram", syslogSocket, logPatience)
 	return &syslogSink{conn, err}
 }
 
@@ -106,7 +108,7 @@ func (s *syslogSink) write(level slog.Level, line []byte) error {
 	if s.err != nil {
 		return s.err
 	}
-	if err := s.conn.SetWriteDeadline(time.Now().Add(syslogTimeout)); err != nil {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(logPatience)); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(s.conn, "<%d>%s %s[%d]: %s", authpriv|severity(level), time.Now().Format(time.Stamp), syslogTag, os.Getpid(),
@@ -118,7 +120,6 @@ func (s *syslogSink) write(level slog.Level, line []byte) error {
 type fileSink struct {
 	file *os.File
 	err  error // why it is not open
-	torn bool  // it ends in a part of a line, for which a full disk had no room
 }
 
 func openFileSink(path string) *fileSink {
@@ -138,31 +139,43 @@ func openFileSink(path string) *fileSink {
 		_ = file.Close()
 		return &fileSink{err: fmt.Errorf("expected a regular file, got %v", info)}
 	}
-	return &fileSink{file: file, torn: endsInPart(file, info.Size())}
+	return &fileSink{file: file}
 }
 
-// endsInPart is whether the last line of a file of this size has no end, and is not being written by somebody else: then the file grows.
-func endsInPart(file *os.File, size int64) bool {
-	last := make([]byte, 1)
-	if size == 0 {
-		return false
-	}
-	if _, err := file.ReadAt(last, size-1); err != nil || last[0] == '\n' {
-		return false
-	}
-	time.Sleep(20 * time.Millisecond)
-	later, err := file.Stat()
-	return err == nil && later.Size() == size
-}
-
+// write begins a line of its own where the last one has no end: a full disk had no room for the rest of it. While another process
+// writes, the file ends in a part of a line as well, so one at a time looks and writes. That is for the lines' shape alone: whoever
+// does not get the lock writes all the same, and the system keeps the lines apart.
 func (s *fileSink) write(_ slog.Level, line []byte) error {
 	if s.err != nil {
 		return s.err
 	}
-	if s.torn {
-		line = append([]byte{'\n'}, line...)
-		s.torn = false
+	if s.lock() {
+		defer func() { _ = filelock.Release(s.file) }()
+		if endsInPart(s.file) {
+			line = append([]byte{'\n'}, line...)
+		}
 	}
 	_, err := s.file.Write(line)
 	return err
+}
+
+// lock is false where somebody else keeps it, or the file system has none.
+func (s *fileSink) lock() bool {
+	for end := time.Now().Add(logPatience); ; time.Sleep(2 * time.Millisecond) {
+		locked, err := filelock.Try(s.file)
+		if locked || err != nil || time.Now().After(end) {
+			return locked
+		}
+	}
+}
+
+// endsInPart is whether the last line of a file has no end. What cannot be read has one.
+func endsInPart(file *os.File) bool {
+	info, err := file.Stat()
+	if err != nil || info.Size() == 0 {
+		return false
+	}
+	last := make([]byte, 1)
+	_, err = file.ReadAt(last, info.Size()-1)
+	return err == nil && last[0] != '\n'
 }
