@@ -30,6 +30,8 @@ var floors = map[string]int{
 	"internal/keychain":       2,
 	"internal/filelock":       1,
 	"internal/commandgroup":   1,
+	"internal/hostprogram":    0,
+	"internal/sshdsettings":   1,
 	"internal/printable":      1,
 	"internal/sandbox":        1,
 	"pkg/sshauth":             2,

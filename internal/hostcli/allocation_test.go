@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"opkssh/integration/allocation"
+	"opkssh/internal/sshdsettings"
 	"opkssh/pkg/sshcert"
 )
 
@@ -32,9 +33,9 @@ func TestAllocation(t *testing.T) {
 	}
 	for name, read := range map[string]func(data []byte){
 		"sshd -T": func(data []byte) {
-			settings := parseSSHDSettings(string(data))
-			settings.allows("alice")
-			_, _ = parseSSHDCommand(settings.command())
+			settings := sshdsettings.Parse(string(data))
+			allowsUser(settings, "alice")
+			_, _ = parseSSHDCommand(settings.Command())
 		},
 		"log":    func(data []byte) { decisionsIn(data, "") },
 		"logged": func(data []byte) { _, _ = findInLines("06ae0e4628fdf711", bytes.NewReader(data)) },

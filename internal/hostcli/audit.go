@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/sshdsettings"
 	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
 )
@@ -47,7 +48,7 @@ type auditor struct {
 	rules     []policy.Rule
 	fileFinds []auditFinding
 	// Of the check of sshd; nil where it could not be asked, or there is no such user.
-	settings   *sshdSettings
+	settings   *sshdsettings.Settings
 	account    *hostfiles.Account
 	unrunnable bool // the account cannot run the program
 	unreadable bool // the account cannot read config.yml, or not even its folder

@@ -12,6 +12,7 @@ import (
 
 	"opkssh/internal/hostfiles"
 	"opkssh/internal/installer"
+	"opkssh/internal/sshdsettings"
 	"opkssh/pkg/policy"
 )
 
@@ -21,11 +22,11 @@ const ourCommand = "AuthorizedKeysCommand /usr/local/bin/verifier verify %u %k %
 const maxMatchUsers = 100
 
 func (a *auditor) checkSSHD(ctx context.Context) {
-	settings, err := readSSHDSettings(ctx, a.sshd, a.sshdConfig, "")
+	settings, err := sshdsettings.Read(ctx, sshdsettings.Query{Program: a.sshd, Config: a.sshdConfig})
 	switch {
-	case errors.Is(err, errNoSSHD):
+	case errors.Is(err, sshdsettings.ErrNone):
 		a.warning(codeSSHDNotChecked, err.Error(), "--sshd names the program")
-	case errors.Is(err, errSSHDClosed):
+	case errors.Is(err, sshdsettings.ErrClosed):
 		a.warning(codeSSHDNotChecked, err.Error(), runAsRoot)
 	case err != nil:
 		a.error(codeSSHDConfig, err.Error(), "what sshd cannot read, it does not start with")
@@ -41,7 +42,7 @@ func (a *auditor) checkSSHD(ctx context.Context) {
 func (a *auditor) findAccount(ctx context.Context) {
 	name := a.commandUser
 	if name == "" && a.settings != nil {
-		name = a.settings.commandUser()
+		name = a.settings.CommandUser()
 		if name == "" {
 			return // said already
 		}
@@ -68,7 +69,7 @@ func (a *auditor) checkMayRun(account *hostfiles.Account) {
 	if a.settings == nil {
 		return
 	}
-	command, err := parseSSHDCommand(a.settings.command())
+	command, err := parseSSHDCommand(a.settings.Command())
 	if err != nil {
 		return // said already
 	}
@@ -86,12 +87,12 @@ func (a *auditor) checkMayRun(account *hostfiles.Account) {
 	}
 }
 
-func (a *auditor) checkCommand(ctx context.Context, settings sshdSettings) {
-	version, known := readSSHDVersion(ctx, a.sshd)
+func (a *auditor) checkCommand(ctx context.Context, settings sshdsettings.Settings) {
+	version, known := sshdsettings.ReadVersion(ctx, a.sshd)
 	if known && version.Before(8, 1) {
 		a.error(codeOldSSHD, fmt.Sprintf("OpenSSH %s cannot pass a key of over 4 KiB, and most certificates with a token are longer", version), "OpenSSH 8.1 or later")
 	}
-	command := settings.command()
+	command := settings.Command()
 	parsed, err := parseSSHDCommand(command)
 	switch {
 	case command == "":
@@ -107,7 +108,7 @@ func (a *auditor) checkCommand(ctx context.Context, settings sshdSettings) {
 	}
 	a.checkCommandProgram(parsed.program)
 	a.checkOtherProgram(ctx, parsed.program)
-	if settings.commandUser() == "" {
+	if settings.CommandUser() == "" {
 		a.error(codeNoCommandUser, "sshd has no AuthorizedKeysCommandUser: it does not run the command", "in sshd_config: AuthorizedKeysCommandUser "+defaultCommandUser)
 	}
 	if known && version.Before(9, 4) && slices.ContainsFunc(parsed.further, func(w string) bool { return strings.Contains(w, "%C") }) {
@@ -122,7 +123,7 @@ func (a *auditor) checkCommand(ctx context.Context, settings sshdSettings) {
 		}
 	}
 	a.checkKeysWelcome("sshd", settings)
-	if penalties := settings.first("persourcepenalties"); strings.Contains(penalties, "authfail") {
+	if penalties := settings.First("persourcepenalties"); strings.Contains(penalties, "authfail") {
 		a.note(codeSourcePenalties, "sshd locks addresses out after failed logins (PerSourcePenalties): a client that is refused a few times has to wait", "")
 	}
 }
@@ -157,18 +158,18 @@ func (a *auditor) checkOtherProgram(ctx context.Context, program string) {
 }
 
 // checkKeysWelcome is about what sshd says of keys before it asks anybody. whose says whom the settings are for.
-func (a *auditor) checkKeysWelcome(whose string, settings sshdSettings) {
-	if settings.first("pubkeyauthentication") == "no" {
+func (a *auditor) checkKeysWelcome(whose string, settings sshdsettings.Settings) {
+	if settings.First("pubkeyauthentication") == "no" {
 		a.error(codePublicKeyOff, whose+": PubkeyAuthentication is no: no key is looked at", "in sshd_config: PubkeyAuthentication yes")
 	}
-	if methods := settings.first("authenticationmethods"); methods != "" && methods != "any" && !strings.Contains(methods, "publickey") {
+	if methods := settings.First("authenticationmethods"); methods != "" && methods != "any" && !strings.Contains(methods, "publickey") {
 		a.error(codePublicKeyOff, fmt.Sprintf("%s: AuthenticationMethods is %s: no key is looked at", whose, methods), "in sshd_config: AuthenticationMethods publickey")
 	}
 	var missing []string
 	for _, t := range []struct{ certificate, signature string }{
 		{"ecdsa-sha2-nistp256-cert-v01@openssh.com", "ecdsa-sha2-nistp256"}, {"ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519"},
 	} {
-		if !settings.has(t.certificate, "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes") || !settings.has(t.signature, "casignaturealgorithms") {
+		if !settings.Has(t.certificate, "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes") || !settings.Has(t.signature, "casignaturealgorithms") {
 			missing = append(missing, t.signature)
 		}
 	}
@@ -182,7 +183,7 @@ func (a *auditor) checkKeysWelcome(whose string, settings sshdSettings) {
 }
 
 // checkMatchBlocks asks sshd about each user that rules name: a Match block can have its own settings.
-func (a *auditor) checkMatchBlocks(ctx context.Context, global sshdSettings) {
+func (a *auditor) checkMatchBlocks(ctx context.Context, global sshdsettings.Settings) {
 	users := a.usersToLookAt()
 	if len(users) > maxMatchUsers {
 		a.note(codeUsersNotChecked, fmt.Sprintf("sshd was asked about %d of %d users only", maxMatchUsers, len(users)), "verifier doctor USER is about one")
@@ -192,52 +193,52 @@ func (a *auditor) checkMatchBlocks(ctx context.Context, global sshdSettings) {
 		if account, err := hostfiles.LookupAccount(ctx, user); err != nil || strings.ContainsAny(account.Name, ",=") {
 			continue // no such user: said elsewhere; and sshd has no way to write such a name
 		}
-		settings, err := readSSHDSettings(ctx, a.sshd, a.sshdConfig, user)
+		settings, err := sshdsettings.Read(ctx, sshdsettings.Query{Program: a.sshd, Config: a.sshdConfig, User: user})
 		if err != nil {
 			a.error(codeSSHDConfig, err.Error(), "")
 			return
 		}
-		if settings.command() != global.command() || settings.commandUser() != global.commandUser() {
-			a.error(codeMatchBlock, fmt.Sprintf("for %s a Match block of sshd_config has another AuthorizedKeysCommand or user: %s", user, settings.command()),
+		if settings.Command() != global.Command() || settings.CommandUser() != global.CommandUser() {
+			a.error(codeMatchBlock, fmt.Sprintf("for %s a Match block of sshd_config has another AuthorizedKeysCommand or user: %s", user, settings.Command()),
 				"remove it from the Match block")
 		}
 		a.checkKeysWelcomeHere(user, global, settings)
-		if ok, which := settings.allows(user); !ok {
+		if ok, which := allowsUser(settings, user); !ok {
 			a.error(codeUserNotAllowed, fmt.Sprintf("%s of sshd_config keeps %s out", which, user), "")
 		}
 		if groups := settings["allowgroups"]; len(groups) > 0 {
 			a.note(codeUserNotAllowed, fmt.Sprintf("AllowGroups of sshd_config lets %s in only as a member of: %s", user, strings.Join(groups, ", ")), "")
 		}
-		if user == "root" && settings.first("permitrootlogin") == "no" {
+		if user == "root" && settings.First("permitrootlogin") == "no" {
 			a.error(codeRootLoginOff, "rules let people in as root, and sshd does not: PermitRootLogin is no", "in sshd_config: PermitRootLogin prohibit-password")
 		}
 	}
 }
 
 // checkKeysWelcomeHere says what is said of everybody only once.
-func (a *auditor) checkKeysWelcomeHere(user string, global, settings sshdSettings) {
+func (a *auditor) checkKeysWelcomeHere(user string, global, settings sshdsettings.Settings) {
 	for _, keyword := range []string{"pubkeyauthentication", "authenticationmethods", "pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes", "casignaturealgorithms"} {
-		if settings.first(keyword) != global.first(keyword) {
+		if settings.First(keyword) != global.First(keyword) {
 			a.checkKeysWelcome("for "+user, settings)
 			return
 		}
 	}
 }
 
-// allows looks at DenyUsers and AllowUsers, whose patterns may end in @HOST: a host is not known here, and fits.
-func (s sshdSettings) allows(user string) (ok bool, which string) {
+// allowsUser looks at DenyUsers and AllowUsers, whose patterns may end in @HOST: a host is not known here, and fits.
+func allowsUser(s sshdsettings.Settings, user string) (ok bool, which string) {
 	literal := strings.NewReplacer(`\`, `\\`, "[", `\[`)
 	fits := func(entry string) (fits, anywhere bool) {
 		pattern, _, ofHost := strings.Cut(entry, "@")
 		matched, err := path.Match(literal.Replace(pattern), user)
 		return err == nil && matched || entry == user, !ofHost || entry == user
 	}
-	for _, entry := range s.words("denyusers") {
+	for _, entry := range s.Words("denyusers") {
 		if fits, anywhere := fits(entry); fits && anywhere {
 			return false, "DenyUsers"
 		}
 	}
-	allowed := s.words("allowusers")
+	allowed := s.Words("allowusers")
 	if len(allowed) == 0 {
 		return true, ""
 	}
@@ -247,15 +248,6 @@ func (s sshdSettings) allows(user string) (ok bool, which string) {
 		}
 	}
 	return false, "AllowUsers"
-}
-
-// words are all values of a keyword: sshd prints one a line.
-func (s sshdSettings) words(keyword string) []string {
-	var words []string
-	for _, value := range s[keyword] {
-		words = append(words, strings.Fields(value)...)
-	}
-	return words
 }
 
 // principals are the users that rules name, once each, in their order.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"opkssh/internal/idp"
+	"opkssh/internal/sshdsettings"
 	"opkssh/pkg/pktoken"
 	"opkssh/pkg/policy"
 )
@@ -96,7 +97,7 @@ func TestSSHDUsers(t *testing.T) {
 		{"denyusers bob", "alice", true},
 		{"denyusers alice\nallowusers alice", "alice", false},
 	} {
-		if got, _ := parseSSHDSettings(test.settings).allows(test.user); got != test.want {
+		if got, _ := allowsUser(sshdsettings.Parse(test.settings), test.user); got != test.want {
 			t.Errorf("%q, %s: expected %v", test.settings, test.user, test.want)
 		}
 	}
@@ -186,8 +187,8 @@ func FuzzParseSSHDSettings(f *testing.F) {
 	f.Add("authorizedkeyscommand /usr/local/bin/verifier verify %u %k %t\nallowusers a b\n", "alice")
 	f.Add("allowusers [\ndenyusers \\", "[")
 	f.Fuzz(func(_ *testing.T, text, user string) {
-		settings := parseSSHDSettings(text)
-		settings.allows(user)
-		_, _ = parseSSHDCommand(settings.command())
+		settings := sshdsettings.Parse(text)
+		allowsUser(settings, user)
+		_, _ = parseSSHDCommand(settings.Command())
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"opkssh/internal/hostfiles"
 	"opkssh/internal/installer"
+	"opkssh/internal/sshdsettings"
 )
 
 // defaultCommandUser is what hosts call the user that sshd runs the verifier as.
@@ -31,8 +32,8 @@ func isCommandUser(name, sshdConfig string) bool {
 // findCommandUser gives the account that sshd runs the verifier as: the one that is named, or the one that sshd says, or the usual one.
 func findCommandUser(ctx context.Context, name string) (*hostfiles.Account, error) {
 	if name == "" {
-		if settings, err := readSSHDSettings(ctx, "", "", ""); err == nil {
-			name = cmp.Or(settings.commandUser(), defaultCommandUser)
+		if settings, err := sshdsettings.Read(ctx, sshdsettings.Query{}); err == nil {
+			name = cmp.Or(settings.CommandUser(), defaultCommandUser)
 		} else {
 			name = configuredCommandUser("")
 		}

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"opkssh/internal/hostprogram"
 	"opkssh/pkg/policy"
 )
 
@@ -163,9 +164,9 @@ func findInFile(id, path string) (*loggedDecision, error) {
 }
 
 func findInJournal(ctx context.Context, id string) (*loggedDecision, error) {
-	program := firstFile(journalctl...)
+	program := hostprogram.FirstFile(journalctl...)
 	if program == "" {
-		if file := firstFile(syslogFiles...); file != "" {
+		if file := hostprogram.FirstFile(syslogFiles...); file != "" {
 			return findInFile(id, file)
 		}
 		return nil, &exitError{

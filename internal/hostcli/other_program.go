@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/hostprogram"
 	"opkssh/internal/installer"
 )
 
@@ -27,7 +28,7 @@ func findOtherProgram(ctx context.Context, path string) *otherProgram {
 	if err != nil || isThisProgram(resolved) {
 		return nil
 	}
-	stdout, _, _ := runHostProgram(ctx, resolved, "--version")
+	stdout, _, _ := hostprogram.Run(ctx, hostProgramTimeout, resolved, "--version")
 	other := &otherProgram{path: path, version: installer.ParseProgramVersion(stdout)}
 	if other.version.Is(versionText()) {
 		return nil

@@ -10,9 +10,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
+	"opkssh/internal/hostprogram"
 	"opkssh/pkg/policy"
 )
+
+// hostProgramTimeout is how long a command waits for a program of the system that it asks.
+const hostProgramTimeout = 20 * time.Second
 
 const (
 	// maxRecentLog is how much of a log's end is looked through, in bytes.
@@ -32,9 +37,9 @@ func recentDecisions(
 	if file == "" && filepath.IsAbs(config.Log.To) {
 		file = config.Log.To
 	}
-	program := firstFile(journalctl...)
+	program := hostprogram.FirstFile(journalctl...)
 	if file == "" && program == "" {
-		if file = firstFile(syslogFiles...); file == "" {
+		if file = hostprogram.FirstFile(syslogFiles...); file == "" {
 			return nil, "", errors.New("this host has no journalctl, and config.yml names no file for the log")
 		}
 	}
@@ -44,14 +49,14 @@ func recentDecisions(
 		data, err = readEnd(file)
 	} else {
 		where = "the journal (journalctl -t " + syslogTag + ")"
-		var stdout, stderr string
+		var stdout string
 		args := []string{"--no-pager", "--quiet", "--output=cat", "--identifier=" + syslogTag, "--lines=" + maxJournalLines}
 		for _, uid := range writers {
 			args = append(args, fmt.Sprintf("_UID=%d", uid))
 		}
-		stdout, stderr, err = runHostProgram(ctx, program, args...)
+		stdout, _, err = hostprogram.Run(ctx, hostProgramTimeout, program, args...)
 		if data = []byte(stdout); err != nil {
-			err = fmt.Errorf("%s: %w: %s", program, err, strings.Join(strings.Fields(stderr), " "))
+			err = fmt.Errorf("%s: %w", program, err)
 		}
 	}
 	if err != nil {

@@ -5,18 +5,20 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"opkssh/internal/sshdsettings"
 )
 
 // sshdRemarks say why sshd may not go by what a command has written into the host's folder: it asks nobody, or another program, or looks at
 // another folder, for everybody or for a user that rules name. About a folder that is neither the usual one nor sshd's there is nothing to
 // say: it is another host's, or on its way to one.
 func sshdRemarks(ctx context.Context, configDir string) (remarks []string) {
-	settings, err := readSSHDSettings(ctx, "", "", "")
+	settings, err := sshdsettings.Read(ctx, sshdsettings.Query{})
 	if err != nil {
 		return nil
 	}
 	a := newAuditor(auditOptions{configDir: configDir}, time.Now())
-	if command, err := parseSSHDCommand(settings.command()); a.configDir != defaultConfigDir && (err != nil || filepath.Clean(command.options.configDir) != a.configDir) {
+	if command, err := parseSSHDCommand(settings.Command()); a.configDir != defaultConfigDir && (err != nil || filepath.Clean(command.options.configDir) != a.configDir) {
 		return nil
 	}
 	a.checkCommand(ctx, settings)

@@ -4,11 +4,11 @@ package installer
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"time"
+
+	"opkssh/internal/hostprogram"
 )
 
 // runTimeout is the most that a program of the system may take: building and loading an SELinux module is slow.
@@ -16,17 +16,8 @@ const runTimeout = 5 * time.Minute
 
 // runProgram runs a program of the running system. What it wrote is part of the error.
 func runProgram(path string, args ...string) (output string, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), runTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	out, err := cmd.CombinedOutput()
-	text := strings.TrimSpace(string(out))
-	if err != nil && text != "" {
-		err = fmt.Errorf("%w: %s", err, strings.Join(strings.Split(text, "\n"), "; "))
-	}
-	return text, err
+	stdout, _, err := hostprogram.Run(context.Background(), runTimeout, path, args...)
+	return strings.TrimSpace(stdout), err
 }
 
 // program finds a program of the running system by name, where root's programs are, or gives "".

@@ -4,11 +4,13 @@ package installer
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"strings"
 
 	"opkssh/internal/hostfiles"
+	"opkssh/internal/sshdsettings"
 	"opkssh/pkg/policy"
 )
 
@@ -92,8 +94,7 @@ func (p *Plan) sshdText(programPath string) string {
 	if sshd == "" {
 		return text
 	}
-	output, _ := runProgram(sshd, "-V") // old versions end with an error
-	if version, known := ParseSSHDVersion(output); known && !version.Before(9, 4) {
+	if version, known := sshdsettings.ReadVersion(context.Background(), sshd); known && !version.Before(9, 4) {
 		text = strings.ReplaceAll(text, "%u %k %t", "%u %k %t %C")
 	}
 	return text

@@ -3,12 +3,15 @@
 package installer
 
 import (
+	"cmp"
+	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
+
+	"opkssh/internal/sshdsettings"
 )
 
 // checkKept refuses a host that is left as it is, and where sshd does not ask the verifier: place would have to make it ask.
@@ -46,7 +49,7 @@ func (p *Plan) checkUnread() error {
 		return nil
 	}
 	settings, err := effectiveSettings(sshd)
-	if command := settings[keysCommand]; err == nil && !isNone(command) && !asksVerifier(command) {
+	if command := settings.Command(); err == nil && command != "" && !asksVerifier(command) {
 		return asksAnother(sshd+" -T", command)
 	}
 	return nil // whether sshd starts at all is asked anyway
@@ -67,11 +70,11 @@ func (p *Plan) confirmAsked(sshd string) error {
 		p.remark("whether sshd asks the verifier could not be seen: %v", err)
 		return nil
 	}
-	if asksVerifier(settings[keysCommand]) {
+	if asksVerifier(settings.Command()) {
 		return nil
 	}
 	return &Refusal{
-		Path: sshd + " -T", Detail: "sshd does not ask the verifier: expected verifier verify as AuthorizedKeysCommand, got " + settings[keysCommand],
+		Path: sshd + " -T", Detail: "sshd does not ask the verifier: expected verifier verify as AuthorizedKeysCommand, got " + cmp.Or(settings.Command(), "none"),
 		Hint: "see which files sshd reads, by the Include lines of " + sshdConfig + ", and which of them comes first",
 	}
 }
@@ -84,7 +87,7 @@ func (p *Plan) confirmForgotten(sshd string) error {
 		return nil
 	}
 	for _, keyword := range []string{keysCommand, keysCommandUser} {
-		if use := p.usesRemoved(sshdSetting{keyword: keyword, value: settings[keyword]}); use != "" {
+		if use := p.usesRemoved(sshdSetting{keyword: keyword, value: settings.First(keyword)}); use != "" {
 			return &Refusal{Path: sshd + " -T", Detail: use, Hint: "see which files sshd reads, by the Include lines of " + sshdConfig}
 		}
 	}
@@ -101,22 +104,9 @@ func (p *Plan) confirmForgottenNow() error {
 	return p.confirmForgotten(sshd)
 }
 
-// effectiveSettings asks sshd for the command and the user of logins that no Match block is about.
-func effectiveSettings(sshd string) (map[string]string, error) {
-	output, err := runProgram(sshd, "-T")
-	if err != nil {
-		return nil, fmt.Errorf("%s -T: %w", sshd, err)
-	}
-	settings := map[string]string{}
-	for line := range strings.Lines(output) {
-		if keyword, value := splitSetting(line); keyword == keysCommand || keyword == keysCommandUser {
-			settings[keyword] = value
-		}
-	}
-	if _, ok := settings[keysCommand]; !ok {
-		return nil, fmt.Errorf("%s -T: expected its settings, got none of AuthorizedKeysCommand", sshd)
-	}
-	return settings, nil
+// effectiveSettings are those of logins that no Match block is about.
+func effectiveSettings(sshd string) (sshdsettings.Settings, error) {
+	return sshdsettings.Read(context.Background(), sshdsettings.Query{Program: sshd})
 }
 
 // checkForgotten refuses to remove what sshd would go on to use, by lines that are not ours: they may have been ours before somebody
