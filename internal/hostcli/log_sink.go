@@ -120,6 +120,7 @@ func (s *syslogSink) write(level slog.Level, line []byte) error {
 type fileSink struct {
 	file *os.File
 	err  error // why it is not open
+	late bool  // the lock was waited for, in vain: once is enough
 }
 
 func openFileSink(path string) *fileSink {
@@ -144,38 +145,49 @@ func openFileSink(path string) *fileSink {
 
 // write begins a line of its own where the last one has no end: a full disk had no room for the rest of it. While another process
 // writes, the file ends in a part of a line as well, so one at a time looks and writes. That is for the lines' shape alone: whoever
-// does not get the lock writes all the same, and the system keeps the lines apart.
+// does not get the lock writes all the same, and the system keeps the lines apart. What has not grown meanwhile is not being written.
 func (s *fileSink) write(_ slog.Level, line []byte) error {
 	if s.err != nil {
 		return s.err
 	}
-	if s.lock() {
+	part := sizeWithPart(s.file)
+	locked, waited := s.lock()
+	if locked {
 		defer func() { _ = filelock.Release(s.file) }()
-		if endsInPart(s.file) {
-			line = append([]byte{'\n'}, line...)
-		}
+	}
+	if now := sizeWithPart(s.file); now > 0 && (locked || waited && now == part) {
+		line = append([]byte{'\n'}, line...)
 	}
 	_, err := s.file.Write(line)
 	return err
 }
 
-// lock is false where somebody else keeps it, or the file system has none.
-func (s *fileSink) lock() bool {
-	for end := time.Now().Add(logPatience); ; time.Sleep(2 * time.Millisecond) {
+// lock does not get it where somebody else keeps it, or the file system has none.
+func (s *fileSink) lock() (locked, waited bool) {
+	// Looks are counted, and not the time alone: a machine that let us wait has let the writer wait, too.
+	const pause = 5 * time.Millisecond
+	for looks := logPatience / pause; ; looks-- {
 		locked, err := filelock.Try(s.file)
-		if locked || err != nil || time.Now().After(end) {
-			return locked
+		if locked || err != nil || s.late {
+			return locked, false
 		}
+		if looks == 0 {
+			s.late = true
+			return false, true
+		}
+		time.Sleep(pause)
 	}
 }
 
-// endsInPart is whether the last line of a file has no end. What cannot be read has one.
-func endsInPart(file *os.File) bool {
+// sizeWithPart is the size of a file whose last line has no end, and otherwise 0. What cannot be read has one.
+func sizeWithPart(file *os.File) int64 {
 	info, err := file.Stat()
 	if err != nil || info.Size() == 0 {
-		return false
+		return 0
 	}
 	last := make([]byte, 1)
-	_, err = file.ReadAt(last, info.Size()-1)
-	return err == nil && last[0] != '\n'
+	if _, err := file.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return 0
+	}
+	return info.Size()
 }

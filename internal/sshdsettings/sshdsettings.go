@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -58,6 +59,11 @@ func Read(ctx context.Context, q Query) (Settings, error) {
 	stdout, stderr, err := hostprogram.Run(ctx, timeout, program, args...)
 	if err != nil {
 		said := fmt.Errorf("%s -T: %w", program, err)
+		var failed *hostprogram.Error
+		var exit *exec.ExitError
+		if errors.As(err, &failed) && failed.Said != "" && errors.As(err, &exit) {
+			said = fmt.Errorf("%s -T: %s", program, failed.Said) // its exit status says no more
+		}
 		if os.Geteuid() != 0 && (errors.Is(err, fs.ErrPermission) || strings.Contains(stderr, "no hostkeys available") || strings.Contains(stderr, "Permission denied")) {
 			return nil, fmt.Errorf("%w: %w", ErrClosed, said)
 		}
