@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -102,6 +103,26 @@ func runCommand(t *testing.T, cmd *exec.Cmd) *answer {
 		t.Fatal(err)
 	}
 	return newAnswer(t, stdout.String(), stderr.String(), cmd.ProcessState.ExitCode())
+}
+
+// forNobody gives the verifier to a user without rights, as sshd does.
+func (h *host) forNobody(t *testing.T) (verifier func(arguments ...string) *exec.Cmd) {
+	t.Helper()
+	const nobody = 65534
+	dir := filepath.Dir(h.config)
+	for _, folder := range []string{dir, filepath.Dir(dir)} {
+		check(t, os.Chmod(folder, 0o755))
+	}
+	check(t, os.Chown(h.cache, nobody, nobody))
+	program := filepath.Join(dir, "verifier")
+	if out, err := exec.Command("install", endtoend.Verifier(t), program).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return func(arguments ...string) *exec.Cmd {
+		cmd := exec.Command(program, arguments...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		return cmd
+	}
 }
 
 func newAnswer(t *testing.T, stdout, stderr string, code int) *answer {

@@ -207,23 +207,8 @@ func TestReadHomeInSandbox(t *testing.T) {
 
 // TestMemoryIsClosed: to another process of sshd's user, the verifier and its monitor are root's.
 func TestMemoryIsClosed(t *testing.T) {
-	const nobody = 65534
 	h := newHost(t)
-	dir := filepath.Dir(h.config)
-	for _, folder := range []string{dir, filepath.Dir(dir)} {
-		check(t, os.Chmod(folder, 0o755))
-	}
-	check(t, os.Chown(h.cache, nobody, nobody))
-	program := filepath.Join(dir, "verifier")
-	if out, err := exec.Command("install", endtoend.Verifier(t), program).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	command := func(arguments ...string) *exec.Cmd {
-		cmd := exec.Command(program, arguments...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		return cmd
-	}
-
+	command := h.forNobody(t)
 	id := h.issuer.Login(t, alice)
 	verify := command(h.arguments("alice", id.Certificate)...)
 	h.issuer.Asked = func(*http.Request) {

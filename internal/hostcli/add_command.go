@@ -69,7 +69,8 @@ Exit status: 0 added, or there already; 1 nothing was written; 2 wrong usage.`,
 }
 
 func runAdd(ctx context.Context, options *ruleOptions, rule policy.Rule, home bool, stdout, stderr io.Writer) error {
-	file := ruleFile{path: authID(options.configDir)}
+	reader := newFolderReader(ctx, options.configDir)
+	file := ruleFile{path: authID(options.configDir), reader: reader}
 	if home {
 		account, err := homeAccount(ctx, rule.Principal)
 		if err != nil {
@@ -96,6 +97,9 @@ func runAdd(ctx context.Context, options *ruleOptions, rule policy.Rule, home bo
 		if err := lintFinding(f).print(stderr, ""); err != nil {
 			return err
 		}
+	}
+	if !home && !options.dryRun {
+		remarks = append(remarks, reader.remarks("auth_id")...)
 	}
 	if !home {
 		remarks = append(remarks, sshdRemarks(ctx, options.configDir)...)

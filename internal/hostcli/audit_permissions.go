@@ -54,7 +54,7 @@ func (a *auditor) checkMayRead(plan []hostfiles.Change) map[string]bool {
 			closed[path] = true
 			a.add(auditFinding{
 				Code: codePermissions, Severity: policy.SeverityError, File: path, Hint: hint,
-				Text: fmt.Sprintf("%s: the user %s, as which sshd runs the verifier, cannot read it: got %s", so, a.account.Name, got),
+				Text: closedToReader(so, a.account, got),
 			})
 		}
 	}

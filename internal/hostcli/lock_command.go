@@ -107,16 +107,22 @@ func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlo
 		remarks = append(remarks, options.whom.userRemarks(cmd.Context())...)
 	}
 	plan := &lockPlan{path: filepath.Join(options.configDir, "config.yml"), locks: locks, unlock: unlock}
+	reader := newFolderReader(cmd.Context(), options.configDir)
 	if options.dryRun {
 		err = plan.try()
 	} else {
-		_, err = hostfiles.EditSystem(plan.path, []string{"providers", "auth_id"}, plan.edit)
+		made := reader.newFile()
+		made.Secret = true // env_vars may come to hold some
+		_, err = hostfiles.EditSystem(plan.path, made, plan.edit)
 	}
 	if err != nil {
 		return configError(err)
 	}
 	if err := options.print(cmd.OutOrStdout(), cmd.ErrOrStderr(), plan); err != nil {
 		return err
+	}
+	if !options.dryRun {
+		remarks = append(remarks, reader.remarks("config.yml")...)
 	}
 	// Behind what was done: nothing may keep a lock from being written. With --json, too: it would look like success.
 	for _, text := range append(remarks, sshdRemarks(cmd.Context(), options.configDir)...) {

@@ -1,15 +1,11 @@
 package hostcli
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
-	"opkssh/internal/printable"
 	"opkssh/pkg/policy"
 )
 
@@ -25,7 +21,9 @@ everything else in the files stay as they are; a comment on the line of a rule g
 
 Another rule may still let the same people in: see verifier explain. As an ordinary user it edits ~/.opk/auth_id.
 
-Exit status: 0 removed, or not there at all; 1 nothing was written; 2 wrong usage.`,
+A file that cannot be edited keeps its rules, and the others are edited nevertheless: each rule is said to be removed or still there.
+
+Exit status: 0 removed, or not there at all; 1 a rule is still there, or a file could not be looked through; 2 wrong usage.`,
 		Example: `  verifier remove root alice@example.com google
   verifier remove --all alice@example.com
   verifier remove --all alice@example.com https://sso.example.com --dry-run`,
@@ -41,7 +39,8 @@ Exit status: 0 removed, or not there at all; 1 nothing was written; 2 wrong usag
 			if home && all != "" {
 				return usageError(errors.New("--all: expected root: home rules are removed one by one"))
 			}
-			return runRemove(cmd.Context(), &options, wanted, asked, home, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			r := &removal{ruleOptions: &options, wanted: wanted, asked: asked, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+			return r.run(cmd.Context(), home)
 		},
 	}
 	options.register(c)
@@ -80,75 +79,4 @@ func rulesToRemove(all string, args []string) (wanted func(policy.Rule) bool, as
 		return rule.SamePeople, newRuleReport("not-there", rule), nil
 	}
 	return rule.Same, newRuleReport("not-there", rule), nil
-}
-
-func runRemove(
-	ctx context.Context, options *ruleOptions, wanted func(policy.Rule) bool, asked ruleReport, home bool, stdout, stderr io.Writer,
-) error {
-	var files []ruleFile
-	log := &findings{}
-	if home {
-		account, err := homeAccount(ctx, asked.Principal)
-		if err != nil {
-			return err
-		}
-		asked.File = account.HomeFile()
-		files = append(files, ruleFile{path: asked.File, home: account})
-	} else {
-		if _, err := readConfig(options.configDir); closedToUs(err) {
-			return closedError(options.configDir)
-		}
-		asked.File = options.configDir
-		for _, f := range ruleFiles(options.configDir, log) {
-			if rules, _ := policy.ParseRules(f.Path, f.Data); slices.ContainsFunc(rules, wanted) {
-				files = append(files, ruleFile{path: f.Path})
-			}
-		}
-	}
-	var reports []ruleReport
-	for _, file := range files {
-		removed, err := options.removeFrom(file, wanted, stdout, stderr)
-		reports = append(reports, removed...)
-		if err != nil {
-			return ruleFileError(err)
-		}
-	}
-	if len(reports) == 0 {
-		asked.DryRun = options.dryRun
-		reports = append(reports, asked)
-		if err := options.print(stdout, stderr, "", nil, reports); err != nil {
-			return err
-		}
-	} else if !options.dryRun {
-		_, _ = fmt.Fprintln(stderr, "hint: sessions that are open go on until you end them")
-	}
-	if !home {
-		for _, text := range sshdRemarks(ctx, options.configDir) {
-			_, _ = fmt.Fprintln(stderr, printable.Text(text))
-		}
-	}
-	if options.json {
-		if err := writeRuleReports(stdout, reports); err != nil {
-			return err
-		}
-	}
-	return incomplete(log.all, stderr)
-}
-
-func (o *ruleOptions) removeFrom(file ruleFile, wanted func(policy.Rule) bool, stdout, stderr io.Writer) ([]ruleReport, error) {
-	var reports []ruleReport
-	changes, err := file.edit(o.dryRun, func(data []byte) ([]byte, error) {
-		reports = nil
-		edited, removed := policy.RemoveRules(file.path, data, wanted)
-		for _, rule := range removed {
-			report := newRuleReport("removed", rule)
-			report.DryRun = o.dryRun
-			reports = append(reports, report)
-		}
-		return edited, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return reports, o.print(stdout, stderr, file.path, changes, reports)
 }

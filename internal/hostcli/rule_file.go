@@ -56,8 +56,9 @@ func homeAccount(ctx context.Context, user string) (*hostfiles.Account, error) {
 
 // ruleFile is a file of rules that can be edited.
 type ruleFile struct {
-	path string
-	home *hostfiles.Account // nil for the host's files
+	path   string
+	home   *hostfiles.Account // nil for the host's files
+	reader *folderReader      // of the host's folder; nil for a home's
 }
 
 // edit changes the file, or with dryRun makes the change and writes nothing. It gives the lines that differ.
@@ -76,7 +77,7 @@ func (f ruleFile) edit(dryRun bool, change func(data []byte) ([]byte, error)) (c
 	case f.home != nil:
 		_, err = hostfiles.EditHome(f.home, edit)
 	default:
-		_, err = hostfiles.EditSystem(f.path, []string{"providers", "config.yml"}, edit)
+		_, err = hostfiles.EditSystem(f.path, f.reader.newFile(), edit)
 	}
 	return changes, err
 }

@@ -10,7 +10,7 @@ import (
 
 // ruleReport is a rule as --json shows it.
 type ruleReport struct {
-	// Result is added, unchanged, removed or not-there; of a list it is empty.
+	// Result is added, unchanged, removed, left or not-there; of a list it is empty.
 	Result    string `json:"result,omitempty"`
 	DryRun    bool   `json:"dry_run,omitempty"` // nothing was written
 	File      string `json:"file"`
@@ -44,6 +44,8 @@ func (r ruleReport) sentence() string {
 		return fmt.Sprintf("%s: already there (%s)", r.row, at)
 	case "removed":
 		return fmt.Sprintf("%s: %sremoved (was %s)", r.row, would, at)
+	case "left":
+		return fmt.Sprintf("%s: still there (%s)", r.row, at)
 	case "not-there":
 		return fmt.Sprintf("%s: not there (%s)", r.row, at)
 	}

@@ -2,7 +2,6 @@ package hostcli
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -18,7 +17,7 @@ func sshdRemarks(ctx context.Context, configDir string) (remarks []string) {
 		return nil
 	}
 	a := newAuditor(auditOptions{configDir: configDir}, time.Now())
-	if command, err := parseSSHDCommand(settings.Command()); a.configDir != defaultConfigDir && (err != nil || filepath.Clean(command.options.configDir) != a.configDir) {
+	if a.configDir != defaultConfigDir && !readsFolder(settings, a.configDir) {
 		return nil
 	}
 	a.checkCommand(ctx, settings)

@@ -51,7 +51,7 @@ func TestEditKeepsTheAccessList(t *testing.T) {
 	}
 	want := readableFor(t, path, 4711)
 	for _, file := range []string{path, dir + "/new"} {
-		changed, err := editOwned(file, me(), []string{"f"}, func([]byte) ([]byte, error) { return []byte("b"), nil })
+		changed, err := editOwned(file, me(), NewFile{Like: []string{"f"}}, func([]byte) ([]byte, error) { return []byte("b"), nil })
 		if err != nil || !changed {
 			t.Fatalf("%s: expected a change, got %v, %v", file, changed, err)
 		}
@@ -109,7 +109,7 @@ func TestEditOfAFileThatIsRemoved(t *testing.T) {
 		accessAttributes = attributes
 		dir := folder(t)
 		path := write(t, dir+"/f", "x", 0o600)
-		changed, err := editOwned(path, me(), nil, func([]byte) ([]byte, error) {
+		changed, err := editOwned(path, me(), NewFile{}, func([]byte) ([]byte, error) {
 			remove(t, path)
 			return []byte("y"), nil
 		})
@@ -138,5 +138,22 @@ func TestMayOpenByAnAccessList(t *testing.T) {
 	readableFor(t, path, commandUID)
 	if closed() {
 		t.Error("expected that nothing is known")
+	}
+}
+
+// TestNewFileBesideAnAccessList: where more than group and mode count, nothing is taken from the access that works.
+func TestNewFileBesideAnAccessList(t *testing.T) {
+	dir := folder(t)
+	path := write(t, dir+"/f", "a", 0o600)
+	readableFor(t, path, 4711)
+	chmod(t, path, 0o644)
+	want := accessListOf(t, path)
+	made := NewFile{Like: []string{"f"}, Reader: func() *Account { return &Account{Name: "self", UID: effectiveUID()} }, Secret: true}
+	if changed, err := editOwned(dir+"/new", me(), made, appending("b")); err != nil || !changed {
+		t.Fatalf("expected a new file, got %v, %v", changed, err)
+	}
+	wantMode(t, dir+"/new", 0o644)
+	if got := accessListOf(t, dir+"/new"); !bytes.Equal(got, want) {
+		t.Errorf("expected the list %x, got %x", want, got)
 	}
 }

@@ -29,7 +29,7 @@ func EditHome(account *Account, edit func(data []byte) ([]byte, error)) (changed
 	} else if err != nil {
 		return false, err
 	}
-	return editOwned(account.HomeFile(), owners{account.UID}, nil, edit)
+	return editOwned(account.HomeFile(), owners{account.UID}, NewFile{}, edit)
 }
 
 func (a *Account) makeHomeFile() error {

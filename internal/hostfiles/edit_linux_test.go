@@ -17,7 +17,7 @@ func TestEditOnAFailingDisk(t *testing.T) {
 			done := time.AfterFunc(time.Minute, func() { panic("editing does not end") })
 			defer done.Stop()
 			withFailing(t, call, unix.EIO, func() {
-				if changed, err := editOwned(path, me(), nil, appending("y")); changed || !errors.Is(err, unix.EIO) {
+				if changed, err := editOwned(path, me(), NewFile{}, appending("y")); changed || !errors.Is(err, unix.EIO) {
 					t.Errorf("expected EIO, got %v, %v", changed, err)
 				}
 			})

@@ -2,6 +2,6 @@
 
 package hostfiles
 
-func editOwned(string, owners, []string, func([]byte) ([]byte, error)) (bool, error) {
+func editOwned(string, owners, NewFile, func([]byte) ([]byte, error)) (bool, error) {
 	return false, errUnsupported
 }

@@ -59,7 +59,7 @@ func TestEditKeepsOwnerGroupAndMode(t *testing.T) {
 	if err := os.Chown(path, -1, gid); err != nil {
 		t.Fatal(err)
 	}
-	if changed, err := editOwned(path, me(), nil, appending("b")); err != nil || !changed {
+	if changed, err := editOwned(path, me(), NewFile{}, appending("b")); err != nil || !changed {
 		t.Fatalf("expected a change, got %v, %v", changed, err)
 	}
 	wantText(t, path, "ab")
@@ -84,7 +84,7 @@ func TestEditMakesAMissingFile(t *testing.T) {
 		mode    uint32
 		gid     int
 	}{
-		{"alone", 0, 0o640, folderGid},
+		{"alone", 0, 0o644, folderGid},
 		{"beside a file for a group", 0o640, 0o640, gid},
 		{"beside a file for everyone", 0o755, 0o644, gid},
 		{"beside a file for the owner", 0o600, 0o600, gid},
@@ -105,7 +105,7 @@ func TestEditMakesAMissingFile(t *testing.T) {
 				}
 				files = append(files, "g")
 			}
-			changed, err := editOwned(dir+"/f", me(), []string{"missing", "d", "g"}, func(data []byte) ([]byte, error) {
+			changed, err := editOwned(dir+"/f", me(), NewFile{Like: []string{"missing", "d", "g"}}, func(data []byte) ([]byte, error) {
 				if data != nil {
 					t.Errorf("expected nil, got %q", data)
 				}
@@ -125,7 +125,7 @@ func TestEditMakesAMissingFile(t *testing.T) {
 			wantOnly(t, dir, files...)
 		})
 	}
-	if _, err := editOwned(folder(t)+"/missing/f", me(), nil, appending("x")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := editOwned(folder(t)+"/missing/f", me(), NewFile{}, appending("x")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in a missing folder: got %v", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestEditWithoutAChange(t *testing.T) {
 		path string
 		err  error
 	}{"the same": {path, nil}, "an error": {path, refusal}, "nothing for a missing file": {dir + "/g", nil}} {
-		changed, err := editOwned(test.path, me(), nil, func(data []byte) ([]byte, error) { return data, test.err })
+		changed, err := editOwned(test.path, me(), NewFile{}, func(data []byte) ([]byte, error) { return data, test.err })
 		if changed || !errors.Is(err, test.err) {
 			t.Errorf("%s: got %v, %v", name, changed, err)
 		}
@@ -187,7 +187,7 @@ func TestEditRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := test.prepare(t, folder(t))
-			changed, err := editOwned(path, me(), nil, func([]byte) ([]byte, error) {
+			changed, err := editOwned(path, me(), NewFile{}, func([]byte) ([]byte, error) {
 				t.Error("the file was edited")
 				return nil, nil
 			})
@@ -205,7 +205,7 @@ func TestEditRefuses(t *testing.T) {
 		return // the link is ours
 	}
 	var fault *Fault
-	if _, err := EditSystem(link, nil, appending("y")); !errors.As(err, &fault) || fault.Detail != "owner" {
+	if _, err := EditSystem(link, NewFile{}, appending("y")); !errors.As(err, &fault) || fault.Detail != "owner" {
 		t.Errorf("somebody else's link: got %v", err)
 	}
 	wantText(t, path, "x")
@@ -215,7 +215,7 @@ func TestEditBehindALink(t *testing.T) {
 	dir := folder(t)
 	path := write(t, dir+"/d/f", "x", 0o600)
 	link := symlink(t, "d/f", dir+"/l")
-	if changed, err := editOwned(link, me(), nil, appending("y")); err != nil || !changed {
+	if changed, err := editOwned(link, me(), NewFile{}, appending("y")); err != nil || !changed {
 		t.Fatalf("expected a change, got %v, %v", changed, err)
 	}
 	wantText(t, path, "xy")
@@ -233,7 +233,7 @@ func TestEditsAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range writers {
 		wg.Go(func() {
-			if _, err := editOwned(path, me(), nil, appending(fmt.Sprintf("%d\n", i))); err != nil {
+			if _, err := editOwned(path, me(), NewFile{}, appending(fmt.Sprintf("%d\n", i))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -253,7 +253,7 @@ func TestEditsAtOnce(t *testing.T) {
 func TestEditNoticesOthers(t *testing.T) {
 	dir := folder(t)
 	for _, path := range []string{write(t, dir+"/f", "x", 0o600), dir + "/g"} {
-		_, err := editOwned(path, me(), nil, func([]byte) ([]byte, error) {
+		_, err := editOwned(path, me(), NewFile{}, func([]byte) ([]byte, error) {
 			write(t, path, "theirs", 0o600)
 			return []byte("ours"), nil
 		})
@@ -284,7 +284,7 @@ func TestEditSaysWhatFails(t *testing.T) {
 			path := write(t, dir+"/"+test.file, "x", 0o600)
 			test.prepare(t, dir)
 			before := names(t, dir)
-			changed, err := editOwned(path, me(), nil, appending("y"))
+			changed, err := editOwned(path, me(), NewFile{}, appending("y"))
 			if changed || !errors.Is(err, test.want) {
 				t.Errorf("expected %v, got %v, %v", test.want, changed, err)
 			}
@@ -292,7 +292,7 @@ func TestEditSaysWhatFails(t *testing.T) {
 			wantOnly(t, dir, before...)
 		})
 	}
-	if _, err := newFileAccess(folder(t)+"/missing", nil); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := (NewFile{}).access(folder(t) + "/missing"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("who may read a file in a missing folder: got %v", err)
 	}
 	if err := syncFolder(folder(t) + "/missing"); !errors.Is(err, fs.ErrNotExist) {
@@ -317,7 +317,7 @@ func TestEditOnAFullDisk(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 1 << 20, Max: was.Max}); err != nil {
 		t.Fatal(err)
 	}
-	changed, err := editOwned(path, me(), nil, appending(strings.Repeat("y", 1<<20)))
+	changed, err := editOwned(path, me(), NewFile{}, appending(strings.Repeat("y", 1<<20)))
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &was); err != nil {
 		t.Fatal(err)
 	}
@@ -354,7 +354,7 @@ func TestSameFile(t *testing.T) {
 // TestEditWithoutACurrentFolder: a relative path means nothing then, least of all the root folder.
 func TestEditWithoutACurrentFolder(t *testing.T) {
 	noCurrentFolder(t)
-	changed, err := EditSystem("f", nil, func([]byte) ([]byte, error) {
+	changed, err := EditSystem("f", NewFile{}, func([]byte) ([]byte, error) {
 		t.Error("a file was edited")
 		return nil, nil
 	})

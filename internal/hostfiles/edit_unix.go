@@ -16,10 +16,7 @@ import (
 // lockPatience is far longer than an edit takes.
 const lockPatience = 10 * time.Second
 
-// editMode is that of a new file without an example: the verifier reads it as a member of the folder's group.
-const editMode = 0o640
-
-func editOwned(path string, allowed owners, like []string, edit func([]byte) ([]byte, error)) (bool, error) {
+func editOwned(path string, allowed owners, made NewFile, edit func([]byte) ([]byte, error)) (bool, error) {
 	path, err := resolveForEdit(path, allowed)
 	if err != nil {
 		return false, err
@@ -48,7 +45,7 @@ func editOwned(path string, allowed owners, like []string, edit func([]byte) ([]
 	}
 	a := access{before.Uid, before.Gid, fs.FileMode(before.Mode) & fs.ModePerm, path}
 	if !existed {
-		if a, err = newFileAccess(filepath.Dir(path), like); err != nil {
+		if a, err = made.access(filepath.Dir(path)); err != nil {
 			return false, err
 		}
 	}
@@ -113,21 +110,6 @@ type access struct {
 	uid, gid uint32
 	mode     fs.FileMode
 	example  string // a file whose access control list and SELinux label it gets, or ""
-}
-
-// newFileAccess is that of a new file in folder.
-func newFileAccess(folder string, like []string) (access, error) {
-	var st unix.Stat_t
-	for _, name := range like {
-		example := filepath.Join(folder, name)
-		if err := unix.Stat(example, &st); err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
-			return access{effectiveUID(), st.Gid, fs.FileMode(st.Mode) & 0o644, example}, nil
-		}
-	}
-	if err := unix.Lstat(folder, &st); err != nil {
-		return access{}, &fs.PathError{Op: "lstat", Path: folder, Err: err}
-	}
-	return access{effectiveUID(), st.Gid, editMode, ""}, nil
 }
 
 // writeBeside writes a file in the folder of path, durably. Its example counts, since without the list the verifier may not be able to
