@@ -23,7 +23,16 @@ type Entry struct {
 	ClientSecret string `json:"client_secret,omitempty"`
 	// KeyFile is the private key that it renews, an absolute path.
 	KeyFile string `json:"key_file,omitempty"`
-	// ExpiresIn is how long the login's flags want certificates to last, and the other two how they want an agent to keep the key.
+	// Alias is the provider's, in the configuration of the login.
+	Alias string `json:"alias,omitempty"`
+	// Limits are what the login's flags said, which no configuration knows.
+	Limits
+	// AtLogin is what counted at the login, by flags and configuration. Older releases kept nothing of it.
+	AtLogin Limits `json:"at_login,omitzero"`
+}
+
+// Limits are how long certificates last, and how an agent keeps the key. Zero is none.
+type Limits struct {
 	ExpiresIn     time.Duration `json:"expires_in,omitempty"`
 	AgentConfirm  bool          `json:"agent_confirm,omitempty"`
 	AgentLifetime time.Duration `json:"agent_lifetime,omitempty"`

@@ -43,6 +43,9 @@ const markSuffix = ".keychain"
 // mayBeInKeychain is whether the keychain that is here is to be asked.
 func (s *Store) mayBeInKeychain(name string) bool { return s.System != nil && exists(s.mark(name)) }
 
+// MayBeAway is whether a key's entry is in a keychain that is not here, or may be: of a session on the desktop, for one over ssh.
+func (s *Store) MayBeAway(k Key) bool { return s.System == nil && exists(s.mark(k.name())) }
+
 // putInKeychain marks the entry first, so that a crash leaves nothing that nobody knows of. trouble is why the keychain does not take it.
 func (s *Store) putInKeychain(name, secret string) (trouble, err error) {
 	if s.failed != nil {

@@ -23,6 +23,9 @@ func NewProvider(names, issuer, clientID, clientSecret string, scopes []string) 
 	if err == nil {
 		p.Aliases, err = parseAliases(names, map[string]bool{})
 	}
+	if err == nil {
+		err = checkFileEnd(p.Aliases[0]) // it may get hosts by hand
+	}
 	if err != nil {
 		return Provider{}, &Error{Code: CodeConfiguration, Detail: "provider", Err: err}
 	}

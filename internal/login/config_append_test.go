@@ -137,13 +137,14 @@ func TestNewProviderRefuses(t *testing.T) {
 		names, issuer, clientID string
 		scopes                  []string
 	}{
-		"no alias":       {"", "https://new.example.com", "a", nil},
-		"reserved alias": {"webchooser", "https://new.example.com", "a", nil},
-		"double alias":   {"a a", "https://new.example.com", "a", nil},
-		"http":           {"a", "http://new.example.com", "a", nil},
-		"no client ID":   {"a", "https://new.example.com", "", nil},
-		"no openid":      {"a", "https://new.example.com", "a", []string{"email"}},
-		"no scopes":      {"a", "https://new.example.com", "a", []string{}},
+		"no alias":        {"", "https://new.example.com", "a", nil},
+		"reserved alias":  {"webchooser", "https://new.example.com", "a", nil},
+		"alias of a lock": {"work.lock other", "https://new.example.com", "a", nil},
+		"double alias":    {"a a", "https://new.example.com", "a", nil},
+		"http":            {"a", "http://new.example.com", "a", nil},
+		"no client ID":    {"a", "https://new.example.com", "", nil},
+		"no openid":       {"a", "https://new.example.com", "a", []string{"email"}},
+		"no scopes":       {"a", "https://new.example.com", "a", []string{}},
 	} {
 		if _, err := login.NewProvider(c.names, c.issuer, c.clientID, "", c.scopes); err == nil {
 			t.Errorf("%s: no error", name)

@@ -7,14 +7,14 @@ import (
 	"opkssh/pkg/pktoken"
 )
 
-// TokenLife is from when to when the newest ID token of a PK token is good (`iat`, `exp`): the refreshed one, if there is one.
+// TokenExpires is until when the newest ID token of a PK token is good (`exp`): the refreshed one, if there is one.
 // It reads the token without verifying it; a claim that is no number is the zero time.
-func TokenLife(token *pktoken.Token) (issued, expires time.Time) {
+func TokenExpires(token *pktoken.Token) time.Time {
 	claims := token.UnverifiedRefreshedClaims()
 	if claims == nil {
 		claims = token.UnverifiedClaims()
 	}
-	return unixSeconds(claims["iat"]), unixSeconds(claims["exp"])
+	return unixSeconds(claims["exp"])
 }
 
 // maxUnixTime is the end of the year 9999.

@@ -95,6 +95,17 @@ func (p Provider) checkKeyName() error {
 	}) {
 		return fmt.Errorf("hosts: expected an alias of letters, digits and -._ that can name their key file, got %+q", name)
 	}
+	return checkFileEnd(name)
+}
+
+// checkFileEnd refuses an alias that names a file beside another alias's key: the certificate, the lock of opkssh ensure, or what is being
+// written. Some file systems take capital letters for small ones.
+func checkFileEnd(alias string) error {
+	for _, end := range []string{".pub", ".lock", ".opkssh-new"} {
+		if strings.HasSuffix(strings.ToLower(alias), end) {
+			return fmt.Errorf("alias %q: expected a name for a key file that does not end in %s, as files beside one do", alias, end)
+		}
+	}
 	return nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"opkssh/internal/login"
 	"opkssh/internal/userkeys"
 	"opkssh/pkg/pktoken"
-	"opkssh/pkg/sshcert"
 )
 
 // keepRenewing renews a key until it is interrupted, which is no failure, or until it cannot be renewed any more.
@@ -61,19 +60,11 @@ func keepRenewing(ctx context.Context, t *terminal, pair userkeys.Pair, provider
 
 // tokenDue is when a key is to be renewed; a key that cannot be read is due, so that the reason is found.
 func tokenDue(id userkeys.Identity, share float64) time.Time {
-	cert, err := sshcert.FromKey(id.Certificate)
-	if err != nil {
-		return time.Time{}
-	}
-	token, err := cert.PKToken()
-	if err != nil {
-		return time.Time{}
-	}
-	issued, expires := login.TokenLife(token)
+	expires := id.TokenExpires
 	if !id.ValidBefore.IsZero() && id.ValidBefore.Before(expires) {
 		expires = id.ValidBefore // the login asked for a shorter life
 	}
-	return dueAt(issued, expires, share)
+	return dueAt(id.TokenIssued, expires, share)
 }
 
 // sleepUntil is false if ctx ended before.

@@ -15,7 +15,11 @@ import (
 // the one that the person picks, in the browser or at the terminal.
 func chooseProvider(ctx context.Context, t *terminal, alias string, o *loginOptions) (login.Provider, error) {
 	if o.idTokenFile != "" || o.idTokenCommand != "" {
-		return idTokenProvider(t, o)
+		provider, err := idTokenProvider(t, o)
+		if err == nil && o.addToAgent != "" && o.addToAgent != login.AgentNo {
+			provider.AgentLifetime = jobLifetime(t, o)
+		}
+		return provider, err
 	}
 	config, err := clientConfig(t, o.configPath)
 	if err != nil {
@@ -27,6 +31,16 @@ func chooseProvider(ctx context.Context, t *terminal, alias string, o *loginOpti
 	}
 	provider.AgentLifetime = config.AgentLifetime
 	return provider, err
+}
+
+// jobLifetime is the configuration's lifetime of keys in an agent. A job needs no configuration, and logs in beside a broken one.
+func jobLifetime(t *terminal, o *loginOptions) login.AgentLifetime {
+	config, err := clientConfig(t, o.configPath)
+	if err != nil {
+		t.note("warning: no agent_lifetime is known: %v", err)
+		return 0
+	}
+	return config.AgentLifetime
 }
 
 func pickProvider(ctx context.Context, t *terminal, config *login.Config, alias string, o *loginOptions) (login.Provider, error) {

@@ -1,6 +1,7 @@
 package usercli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"opkssh/internal/filelock"
+	"opkssh/internal/keychain"
 	"opkssh/internal/login"
 	"opkssh/internal/userkeys"
 )
@@ -53,7 +55,7 @@ func ensure(ctx context.Context, t *terminal, configPath, host string) error {
 	}
 	provider, found := config.ForHost(host)
 	if !found {
-		return withHint(fmt.Errorf("no provider is configured for the host %q", host), "name it under hosts of a provider in ~/.opk/config.yml")
+		return withHint(fmt.Errorf("no provider is configured for the host %q", host), hostsHint("name it under hosts of a provider", configPath))
 	}
 	pair, err := hostPair(provider)
 	if err != nil || isGood(ctx, t, pair, provider) {
@@ -73,14 +75,34 @@ func ensure(ctx context.Context, t *terminal, configPath, host string) error {
 	if isGood(ctx, t, pair, provider) {
 		return nil
 	}
-	if provider.Refresh && renewInTime(ctx, t, config, provider, pair) {
-		return nil
+	store, err := refreshTokens()
+	if err != nil {
+		return err
+	}
+	var notRenewed error
+	if provider.Refresh {
+		if notRenewed = renewInTime(ctx, t, config, provider, pair, store); notRenewed == nil || isGood(ctx, t, pair, provider) {
+			return nil // a login of somebody else's may have been faster
+		}
 	}
 	if waited {
 		// Ten logins in a row is not what somebody wants who closed the first one.
-		return withHint(errors.New("another ssh waited for the login at the same time, and nobody has logged in"), "opkssh login "+alias)
+		err = withHint(errors.New("another ssh waited for the login at the same time, and nobody has logged in"), "opkssh login "+alias)
+	} else {
+		err = logInFor(ctx, t, host, alias, func() *loginOptions { return optionsAsBefore(t, configPath, provider, pair, store) })
 	}
-	return logInFor(ctx, t, host, alias, configPath, pair)
+	if err != nil && notRenewed != nil {
+		t.note("the key was not renewed: %v", notRenewed)
+	}
+	return err
+}
+
+// hostsHint is what to do where a provider has no hosts, or not this one.
+func hostsHint(what, configPath string) string {
+	if os.Getenv("OPKSSH_PROVIDERS") != "" {
+		return "unset OPKSSH_PROVIDERS: its providers count in the place of the file's, and have no hosts"
+	}
+	return what + " in " + cmp.Or(configPath, "~/.opk/config.yml")
 }
 
 // hostPair is the key for a provider's hosts.
@@ -105,7 +127,7 @@ func isGood(ctx context.Context, t *terminal, pair userkeys.Pair, provider login
 	if !id.HasKeyFile && !isInAgent(ctx, t, id) {
 		return false
 	}
-	return lastsAWhile(id.IssuedAt, id.ValidBefore, wallClock())
+	return lastsAWhile(id.TokenIssued, id.ValidBefore, wallClock())
 }
 
 // lastsAWhile is true for a key without an end.
@@ -147,6 +169,9 @@ func lockKey(ctx context.Context, t *terminal, host, alias string, pair userkeys
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errWaitedLong)
 	defer cancel()
 	name := pair.Key + ".lock"
+	if err := checkLockFile(name); err != nil {
+		return nil, false, err
+	}
 	release, waited, err := filelock.Lock(ctx, name, func() { t.note("waiting for the login that another ssh has started") })
 	if errors.Is(err, errWaitedLong) {
 		return nil, waited, withHint(fmt.Errorf("no good key for %s, and the login that another ssh has started has not ended within %s", host, patience),
@@ -156,23 +181,34 @@ func lockKey(ctx context.Context, t *terminal, host, alias string, pair userkeys
 		return nil, waited, err
 	}
 	return func() {
-		_ = os.Remove(name)
+		if checkLockFile(name) == nil {
+			_ = os.Remove(name)
+		}
 		release()
 	}, waited, nil
 }
 
-// renewInTime is whether a refresh made the key good. If not, a login will.
-func renewInTime(ctx context.Context, t *terminal, config *login.Config, provider login.Provider, pair userkeys.Pair) bool {
+// checkLockFile is for a file in the lock's place that is somebody's own. The lock is removed at the end.
+func checkLockFile(name string) error {
+	if info, err := os.Lstat(name); err == nil && (!info.Mode().IsRegular() || info.Size() > 0) {
+		return withHint(fmt.Errorf("%s: expected an empty file or none, for a lock, found something of somebody's own", name), "move it away")
+	}
+	return nil
+}
+
+// renewInTime gives up on a refresh in time for a login.
+func renewInTime(ctx context.Context, t *terminal, config *login.Config, provider login.Provider, pair userkeys.Pair, store *keychain.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, renewalPatience) // another process may hold the refresh token's lock
 	defer cancel()
 	r := renewal{
 		pair: pair, provider: &provider, configured: config.Providers, agentLifetime: config.AgentLifetime,
-		due: func(userkeys.Identity) bool { return true },
+		store: store, due: func(userkeys.Identity) bool { return true },
 	}
-	if _, _, err := r.run(ctx, t); err != nil {
-		t.detail("not renewed: %v", err) // a login of somebody else's may have been faster
+	_, _, err := r.run(ctx, t)
+	if err != nil {
+		t.detail("not renewed: %v", err)
 	}
-	return isGood(ctx, t, pair, provider)
+	return err
 }
 
 // goToTerminal: ssh gives us no standard input, so that the terminal is what standard error goes to.
@@ -186,18 +222,41 @@ func goToTerminal(t *terminal) (leave func()) {
 	return func() {}
 }
 
-// logInFor is a login for somebody who wanted to use ssh.
-func logInFor(ctx context.Context, t *terminal, host, alias, configPath string, pair userkeys.Pair) error {
+// logInFor is a login for somebody who wanted to use ssh. A keychain is asked for its options, but not where nobody can log in.
+func logInFor(ctx context.Context, t *terminal, host, alias string, options func() *loginOptions) error {
 	if !login.CanLogIn(surroundings(t)) {
 		return withHint(fmt.Errorf("no good key for %s, and nobody can log in here: no terminal and no display", host),
 			"run this where you can log in: opkssh login "+alias)
 	}
 	t.note("ssh to %s needs a login with %s", host, alias)
+	return runLogin(ctx, t, alias, options())
+}
+
+// optionsAsBefore are those of the login before, as far as its key and what is kept with its refresh token tell them.
+func optionsAsBefore(t *terminal, configPath string, provider login.Provider, pair userkeys.Pair, store *keychain.Store) *loginOptions {
 	o := &loginOptions{keyType: string(userkeys.ECDSA), configPath: configPath, timeout: login.DefaultTimeout}
-	if id, found := userkeys.Read(pair); found && id.Certificate.Key.Type() == ssh.KeyAlgoED25519 {
+	id, found := userkeys.Read(pair)
+	if !found {
+		return o
+	}
+	if id.Certificate.Key.Type() == ssh.KeyAlgoED25519 {
 		o.keyType = string(userkeys.Ed25519)
 	}
-	return runLogin(ctx, t, alias, o)
+	if !id.At(provider.Issuer, provider.ClientID, nil) {
+		return o
+	}
+	o.principals = id.Certificate.ValidPrincipals
+	if id.Mark.InAgent {
+		o.addToAgent = login.AgentOnly
+	}
+	before, err := store.Get(keyOf(id))
+	if err != nil {
+		t.detail("what the login before was told is not known: %v", err)
+	}
+	o.expiresIn = login.Lifetime(before.ExpiresIn)
+	o.agentConfirm, o.confirmSaid = before.AgentConfirm, before.AgentConfirm
+	o.agentLifetime = login.AgentLifetime(before.AgentLifetime)
+	return o
 }
 
 func terminalDevice() string {

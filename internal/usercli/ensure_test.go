@@ -77,6 +77,10 @@ func TestTheEndOfARenewedCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	long, err := token.WithRefreshed(issuer.IDToken(t, map[string]any{"exp": now.Add(30 * 24 * time.Hour).Unix()}))
+	if err != nil {
+		t.Fatal(err)
+	}
 	in := func(d time.Duration) time.Time { return now.Add(d) }
 	hours := func(n time.Duration) login.Lifetime { return login.Lifetime(n * time.Hour) }
 	for name, c := range map[string]struct {
@@ -99,6 +103,20 @@ func TestTheEndOfARenewedCertificate(t *testing.T) {
 		provider := login.Provider{Refresh: c.refresh, ExpiresIn: c.expiresIn}
 		got := renewedEnd(provider, userkeys.Identity{ValidBefore: c.before}, refreshed, now)
 		if !got.Equal(c.want) {
+			t.Errorf("%s: expected %s, got %s", name, c.want, got)
+		}
+	}
+	for name, c := range map[string]struct {
+		refresh   bool
+		expiresIn login.Lifetime
+		want      time.Time
+	}{
+		"hosts go by an ID token of a month": {true, 0, in(30 * 24 * time.Hour)},
+		"unknown: a day, as by default":      {false, 0, in(24 * time.Hour)},
+		"unknown: a week, as asked":          {false, hours(7 * 24), in(7 * 24 * time.Hour)},
+	} {
+		provider := login.Provider{Refresh: c.refresh, ExpiresIn: c.expiresIn}
+		if got := renewedEnd(provider, userkeys.Identity{ValidBefore: in(time.Hour)}, long, now); !got.Equal(c.want) {
 			t.Errorf("%s: expected %s, got %s", name, c.want, got)
 		}
 	}

@@ -17,13 +17,18 @@ import (
 // forgetPatience is how long to wait for a refresh to end.
 const forgetPatience = time.Minute
 
-// forgetReplaced forgets the refresh tokens of the account's keys in whose place a login has written key. One of an older release that does
-// not say where its key is goes with them, as each login replaced it there.
+// forgetReplaced forgets the refresh tokens of the account's keys in whose place a login has written key. That of the key which is there now
+// stays, and is another one if another login was at the same file and faster in the end. One of an older release that does not say where its
+// key is goes with them, as each login replaced it there.
 func forgetReplaced(ctx context.Context, store *keychain.Store, key keychain.Key, pair userkeys.Pair) error {
 	ctx, cancel := context.WithTimeout(ctx, forgetPatience)
 	defer cancel()
 	_, err := store.DeleteUnused(ctx, &key.Account, func(e keychain.Entry, owner keychain.Owner) bool {
-		return owner.Is(key) || !isAt(e, pair.Key) && (e.KeyFile != "" || !owner.IsOlder(key.Account))
+		if isAt(e, pair.Key) {
+			now, found, err := userkeys.Look(pair)
+			return err != nil || found && owner.Is(keyOf(now))
+		}
+		return owner.Is(key) || e.KeyFile != "" || !owner.IsOlder(key.Account)
 	})
 	return err
 }
@@ -44,6 +49,9 @@ func (r *logoutReport) forget(tokens func() (*keychain.Store, error), s keySelec
 		key := keyOf(id)
 		err := store.Delete(ctx, key, func(e keychain.Entry) bool { return r.isElsewhere(e, id.SameKey, keys) })
 		errs = r.forgot(errs, id, err == nil, err)
+		if away := id.Account() + " at " + id.Issuer; store.MayBeAway(key) && !slices.Contains(r.Away, away) {
+			r.Away = append(r.Away, away)
+		}
 		err = store.DeleteOlder(ctx, key.Account, func(e keychain.Entry) bool {
 			return !isAt(e, id.Pair.Key) && (s.file == "" || !isForNoneKnown(e, key.Account))
 		})

@@ -44,7 +44,13 @@ func openKeyPlace(ctx context.Context, t *terminal, provider login.Provider, o *
 	if err := o.checkRenewable(p); err != nil {
 		return nil, err
 	}
-	return p, p.openAgent(ctx, t)
+	if err := p.openAgent(ctx, t); err != nil {
+		return nil, err
+	}
+	if p.agent == nil && (o.agentConfirm || o.agentLifetime != 0) {
+		t.note("warning: this login gives the key to no ssh-agent, for which --agent-confirm and --lifetime are: see --add-to-agent")
+	}
+	return p, nil
 }
 
 func (p *keyPlace) choosePair(t *terminal, provider login.Provider, o *loginOptions) (err error) {
@@ -140,13 +146,19 @@ func (p *keyPlace) addToAgent(t *terminal, key crypto.Signer, cert *ssh.Certific
 	if err != nil {
 		return err
 	}
-	if err := p.agent.Add(key, cert, p.alias, p.limits, time.Now()); err != nil {
+	if err := giveToAgent(t, p.agent, key, cert, p.alias, p.limits); err != nil {
 		return err
 	}
-	if p.agent.NoLifetimes() {
+	return p.agent.RemoveReplaced(folder, cert)
+}
+
+// giveToAgent warns of an agent that does not drop the key.
+func giveToAgent(t *terminal, agent *userkeys.Agent, key crypto.Signer, cert *ssh.Certificate, alias string, limits userkeys.Constraints) error {
+	err := agent.Add(key, cert, alias, limits, time.Now())
+	if err == nil && agent.NoLifetimes() {
 		t.note("warning: this ssh-agent knows no lifetimes: it holds the key until the next login or logout, also beyond its end")
 	}
-	return p.agent.RemoveReplaced(folder, cert)
+	return err
 }
 
 // removeReplaced removes the account's certificates under other names whose private keys were in the agent alone, until this
@@ -196,7 +208,7 @@ func (p *keyPlace) place(cert *ssh.Certificate) (userkeys.Pair, error) {
 // write leaves the alias out where clients that know no alias may want to replace the files. It returns the pair that it wrote: of
 // the account's own names, another login may have taken one in the meantime.
 func (p *keyPlace) write(pair userkeys.Pair, key crypto.Signer, cert *ssh.Certificate) (userkeys.Pair, error) {
-	mark := userkeys.Mark{InAgent: p.use == login.AgentOnly}
+	mark := userkeys.Mark{InAgent: p.use == login.AgentOnly, AlsoInAgent: p.use != login.AgentOnly && p.agent != nil}
 	if p.pair != nil && !p.forHosts {
 		return pair, pair.WriteMarked(key, cert, mark)
 	}
@@ -206,6 +218,9 @@ func (p *keyPlace) write(pair userkeys.Pair, key crypto.Signer, cert *ssh.Certif
 		err = pair.WriteMarked(key, cert, mark)
 	} else {
 		pair, err = userkeys.WritePlaced(p.ownFolder(), key, cert, mark, time.Now())
+	}
+	if err == nil && p.forHosts {
+		err = userkeys.UpdateHostConfig(p.sshFolder, p.alias, mark.InAgent)
 	}
 	if err != nil || p.forHosts && !userkeys.Configured(p.sshFolder) {
 		return pair, err

@@ -32,7 +32,7 @@ func stateOf(id userkeys.Identity, soon *endMargin, now time.Time) (state keySta
 		return keyBroken, id.Problem
 	case !id.HasKeyFile && !id.InAgent:
 		return keyBroken, "the private key is in no ssh-agent that can be reached"
-	case soon.reached(id.IssuedAt, id.ValidBefore, now):
+	case soon.reached(id.TokenIssued, id.ValidBefore, now):
 		return keyExpiring, ""
 	}
 	return keyGood, ""

@@ -68,7 +68,7 @@ func TestEndMargin(t *testing.T) {
 func TestStateOf(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	soon := &endMargin{left: time.Hour}
-	good := userkeys.Identity{IssuedAt: now, ValidBefore: now.Add(2 * time.Hour), HasKeyFile: true}
+	good := userkeys.Identity{IssuedAt: now.Add(-24 * time.Hour), TokenIssued: now, ValidBefore: now.Add(2 * time.Hour), HasKeyFile: true}
 	for name, c := range map[string]struct {
 		change func(*userkeys.Identity)
 		want   keyState

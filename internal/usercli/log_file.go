@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -18,6 +19,11 @@ func (t *terminal) openLog(dir string) error {
 	file, err := os.OpenFile(filepath.Join(dir, logName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return withHint(err, "--log-dir names a folder that is there")
+	}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		if err := file.Chmod(0o600); err != nil {
+			t.note("warning: others may read the log: %v", err)
+		}
 	}
 	t.log = file
 	t.logLine("%s", versionText())

@@ -48,7 +48,9 @@ type loginOptions struct {
 	idTokenFile       string
 	idTokenCommand    string
 
-	chooser *login.ChooserPage // the page on which the provider was chosen, or nil
+	accessTokenSaid bool               // sendAccessToken is not the provider's
+	confirmSaid     bool               // nor is agentConfirm
+	chooser         *login.ChooserPage // the page on which the provider was chosen, or nil
 }
 
 func loginCommand(t *terminal) *cobra.Command {
@@ -116,7 +118,7 @@ job that can get an ID token with --id-token-command or --id-token-file. Nobody 
 		"let the certificate end after this `DURATION`, such as 8h, or never (default expires_in of the provider, else 24h); hosts may end it earlier")
 	f.Var(&o.addToAgent, "add-to-agent",
 		"give the key to the ssh-agent: `WHEN` is no, auto (if there is one), yes, or only (and write no private key) (default add_to_agent of the provider, else no)")
-	f.BoolVar(&o.agentConfirm, "agent-confirm", false, "have the agent ask before each use of the key")
+	f.BoolVar(&o.agentConfirm, "agent-confirm", false, "have the agent ask before each use of the key; false: it does not, whatever the configuration says")
 	f.Var(&o.agentLifetime, "lifetime",
 		"have the agent drop the key this `DURATION`, such as 12h, or a number of seconds, after the login or its last refresh (default agent_lifetime of the configuration, else the certificate's end, which is the latest)")
 	f.BoolVar(&o.configure, "configure", false, "set up ~/.ssh/opkssh with a key for each account, include it in ~/.ssh/config, and end")
@@ -149,6 +151,7 @@ func (o *loginOptions) check(flags *pflag.FlagSet, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	o.accessTokenSaid, o.confirmSaid = flags.Changed("send-access-token"), flags.Changed("agent-confirm")
 	switch {
 	case len(args) > 0 && o.provider != "":
 		return wrongUsage(errors.New("expected an alias or --provider, got both"))
@@ -182,8 +185,12 @@ func runLogin(ctx context.Context, t *terminal, alias string, o *loginOptions) e
 	if o.remoteRedirectURI != "" {
 		provider.RemoteRedirectURI = o.remoteRedirectURI
 	}
-	provider.SendAccessToken = provider.SendAccessToken || o.sendAccessToken
-	provider.AgentConfirm = provider.AgentConfirm || o.agentConfirm
+	if o.accessTokenSaid {
+		provider.SendAccessToken = o.sendAccessToken
+	}
+	if o.confirmSaid {
+		provider.AgentConfirm = o.agentConfirm
+	}
 	if o.agentLifetime != 0 {
 		provider.AgentLifetime = o.agentLifetime
 	}

@@ -38,10 +38,18 @@ func (o *loginOptions) checkRenewable(p *keyPlace) error {
 // certificateEnd is what the person or the settings say. Where hosts go by the newest ID token, its end is the certificate's,
 // unless something else was said.
 func certificateEnd(provider login.Provider, result *login.Result) time.Time {
-	if provider.Refresh && provider.ExpiresIn == 0 {
-		return result.Verified.ExpiresAt()
+	if lasts := lifetime(provider); lasts != 0 {
+		return lasts.End(time.Now())
 	}
-	return provider.ExpiresIn.End(time.Now())
+	return result.Verified.ExpiresAt()
+}
+
+// lifetime is how long certificates of a provider last, 0 if the newest ID token alone says it.
+func lifetime(provider login.Provider) login.Lifetime {
+	if provider.Refresh || provider.ExpiresIn != 0 {
+		return provider.ExpiresIn
+	}
+	return login.DefaultLifetime
 }
 
 // chooseForHosts takes the files that ssh was told of for the provider's hosts.

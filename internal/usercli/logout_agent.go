@@ -19,6 +19,7 @@ type agentLogout struct {
 	inFiles   []userkeys.Identity          // the keys that are, or have been, in files
 	list      []userkeys.Identity          // those of them that are logged out
 	onlyThere []userkeys.Identity          // those of list whose private keys an agent alone has, by what their files say
+	alsoThere []userkeys.Identity          // those of list that a login gave to an agent too
 	match     func(userkeys.Identity) bool // which keys are logged out of those that no file tells of
 }
 
@@ -43,22 +44,35 @@ func (l agentLogout) run(ctx context.Context, t *terminal, r *logoutReport) (gon
 			r.FromAgent = append(r.FromAgent, key)
 		}
 	}
+	hides := err != nil || agent != nil && len(removed) == 0 && len(l.onlyThere)+len(l.alsoThere) > 0 && agent.MayBeLocked()
 	left := 0
 	for _, id := range l.onlyThere {
 		switch {
 		case slices.ContainsFunc(removed, id.SameKey):
 			gone = append(gone, id)
-		case agent != nil && err == nil:
-			t.note("warning: the ssh-agent does not have the key of %s: if it is locked, or another one has the key, it stays there", id.Account())
+		case agent != nil && !hides:
+			t.note("warning: the ssh-agent does not have the key of %s: if another one has the key, it stays there", id.Account())
 			gone = append(gone, id)
 		default:
 			left++
 			r.Kept = append(r.Kept, keptFile{id.Pair.Certificate, "its private key may still be in an ssh-agent"})
 		}
 	}
-	if left > 0 && agent == nil {
+	for _, id := range l.alsoThere {
+		// Without a warning if the agent does not have it: somebody has taken it out, or the agent was started anew.
+		if (agent == nil || hides) && !slices.ContainsFunc(removed, id.SameKey) {
+			left++
+			t.note("warning: the key of %s was given to an ssh-agent too, and may still be there", id.Account())
+		}
+	}
+	switch {
+	case left == 0 || err != nil:
+	case agent == nil:
 		err = withHint(fmt.Errorf("%s may still be in an ssh-agent, and none can be reached", count(left, "key")),
-			"set SSH_AUTH_SOCK to that agent's socket and log out again, or remove the file that was kept if that agent has ended")
+			"set SSH_AUTH_SOCK to that agent's socket and run opkssh logout, or remove what was kept if that agent has ended")
+	default:
+		err = withHint(fmt.Errorf("%s may still be in the ssh-agent, which shows no keys and may be locked", count(left, "key")),
+			"unlock it with ssh-add -X and run opkssh logout, or remove what was kept if it has been started anew")
 	}
 	return gone, alone, err
 }

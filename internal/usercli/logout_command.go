@@ -16,6 +16,10 @@ type logoutReport struct {
 	ForgottenOthers int `json:"forgotten_other_refresh_tokens,omitempty"`
 	// Unseen are the private key files of refresh tokens that were kept, since nobody could see whether the key is still there.
 	Unseen []string `json:"kept_refresh_tokens_of,omitempty"`
+	// Away are the accounts whose refresh tokens are in a keychain that is not here.
+	Away []string `json:"refresh_tokens_in_other_keychain,omitempty"`
+
+	errs []error
 }
 
 type agentKey struct {
@@ -39,7 +43,8 @@ func logoutCommand(t *terminal) *cobra.Command {
 ssh-agent and forgets their refresh tokens, and nothing else: with ALIAS those of one provider, without it all. A certificate that login wrote
 stays, and is named, if the private key beside it is another one, or in an ssh-agent that cannot be reached. Keys that were written with -i
 are removed with -i, which also forgets the refresh token of one that is gone. Without ALIAS and -i it also removes what logins left behind
-that were killed, and forgets refresh tokens whose keys are gone. If it cannot do one thing it does the others, and fails at the end.
+that were killed, and forgets refresh tokens whose keys are gone. If it cannot do one thing it does the others, and fails at the end,
+as it does where a key was given to an ssh-agent that cannot be reached, or is locked.
 
 It ends no session at the provider, and copies of a key elsewhere stay valid until they expire.`,
 		Example: `  opkssh logout
@@ -92,6 +97,9 @@ func (r *logoutReport) print(t *terminal, done bool) {
 	}
 	for _, file := range r.Unseen {
 		t.note("kept the refresh token of the key %s, which cannot be seen from here; to forget it: opkssh logout -i %s", file, file)
+	}
+	for _, account := range r.Away {
+		t.note("warning: the refresh token of %s is in a keychain that is not reached here: to forget it, run opkssh logout on the desktop", account)
 	}
 	if done && len(r.Removed) == 0 && len(r.FromAgent) == 0 {
 		t.note("no key that login wrote is here")

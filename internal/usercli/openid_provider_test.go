@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"opkssh/pkg/pktoken/pktokentest"
 )
@@ -136,7 +137,10 @@ func (p *openIDProvider) token(w http.ResponseWriter, r *http.Request) {
 	case "more-groups-client": // more than a PK token has room for
 		claims["groups"] = make([]string, 60000)
 	}
-	p.shorten(request, claims)
+	p.setLife(request, claims)
+	if hasScope(request, "long-ago") { // as it looks when the login was an hour and a half ago, and the ID token has been refreshed since
+		claims["iat"] = time.Now().Unix() - 90*60
+	}
 	p.answer(w, http.StatusOK, p.withRefreshToken(request, claims, map[string]any{
 		"access_token": "the-access-token", "token_type": "Bearer", "expires_in": 3600, "id_token": p.idToken(r, request, claims),
 	}))

@@ -21,10 +21,17 @@ type refreshable struct {
 // refreshables are those of all providers, by refresh token.
 var refreshables sync.Map
 
-// shorten gives ID tokens a life of six seconds where the scope short says so.
-func (p *openIDProvider) shorten(request url.Values, claims map[string]any) {
-	if hasScope(request, "short") {
-		claims["exp"] = time.Now().Unix() + 6
+// setLife gives ID tokens the life that a scope asks for: six seconds, five minutes or thirty days.
+func (p *openIDProvider) setLife(request url.Values, claims map[string]any) {
+	now := time.Now().Unix()
+	claims["iat"] = now
+	switch {
+	case hasScope(request, "short"):
+		claims["exp"] = now + 6
+	case hasScope(request, "minutes"):
+		claims["exp"] = now + 300
+	case hasScope(request, "month"):
+		claims["exp"] = now + 30*24*60*60
 	}
 }
 
@@ -62,7 +69,7 @@ func (p *openIDProvider) refresh(w http.ResponseWriter, r *http.Request) {
 	if !hasScope(before.request, "keeps-nonce") {
 		delete(claims, "nonce")
 	}
-	p.shorten(before.request, claims)
+	p.setLife(before.request, claims)
 	answer := p.withRefreshToken(before.request, before.claims, map[string]any{
 		"access_token": "the-next-access-token", "token_type": "Bearer", "expires_in": 3600,
 	})

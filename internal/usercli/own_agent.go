@@ -1,6 +1,7 @@
 package usercli
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"fmt"
@@ -72,15 +73,16 @@ func (p *keyPlace) updateAgent(ctx context.Context, t *terminal, stored *storedK
 	return nil
 }
 
-// removeReplacedKey takes a key out of the agent that ssh put there without its certificate, once a login has written another key in its
-// place: nobody would find it there any more.
+// removeReplacedKey takes a key out of the agent, with and without its certificate, once a login has written another key in its place: nobody
+// would find it there any more.
 func (p *keyPlace) removeReplacedKey(ctx context.Context, t *terminal, old userkeys.Identity) {
 	if now, found := userkeys.Read(old.Pair); found && now.SameKey(old) {
 		return
 	}
 	remove := func(agent *userkeys.Agent) error {
-		_, err := agent.RemovePlain([]userkeys.Identity{old})
-		return err
+		_, errCertificate := agent.Remove(old.SameKey)
+		_, errPlain := agent.RemovePlain([]userkeys.Identity{old})
+		return cmp.Or(errCertificate, errPlain)
 	}
 	var err error
 	if p.agent != nil {

@@ -37,12 +37,21 @@ func keyOf(id userkeys.Identity) keychain.Key {
 	return keychain.Key{Account: accountOf(id), Fingerprint: ssh.FingerprintSHA256(id.Certificate.Key)}
 }
 
-// entry is what a login keeps for the next refresh: what its flags said, no configuration says.
+// entry is what a login with these settings, in which its flags are, keeps for the next refresh.
 func (o *loginOptions) entry(provider login.Provider, token string) keychain.Entry {
-	return keychain.Entry{
+	e := keychain.Entry{
 		RefreshToken: token, ClientID: provider.ClientID, ClientSecret: provider.ClientSecret,
-		ExpiresIn: time.Duration(o.expiresIn), AgentConfirm: o.agentConfirm, AgentLifetime: time.Duration(o.agentLifetime),
+		Limits:  limits(o.expiresIn, o.agentConfirm, o.agentLifetime),
+		AtLogin: limits(lifetime(provider), provider.AgentConfirm, provider.AgentLifetime),
 	}
+	if len(provider.Aliases) > 0 {
+		e.Alias = provider.Aliases[0]
+	}
+	return e
+}
+
+func limits(expiresIn login.Lifetime, confirm bool, agent login.AgentLifetime) keychain.Limits {
+	return keychain.Limits{ExpiresIn: time.Duration(expiresIn), AgentConfirm: confirm, AgentLifetime: time.Duration(agent)}
 }
 
 // keepRefreshToken keeps what a login gave for the next refresh of the key that cert is for, and forgets those of keys in whose place the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -154,8 +155,8 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 			t.note("warning: %v", err)
 		}
 	}
-	if err := replaceInAgent(ctx, id, func(agent *userkeys.Agent, held userkeys.Identity) error {
-		return agent.Add(private, cert, held.Alias, agentConstraints(provider), time.Now())
+	if err := replaceInAgent(ctx, t, id, func(agent *userkeys.Agent, held userkeys.Identity) error {
+		return giveToAgent(t, agent, private, cert, held.Alias, agentConstraints(provider))
 	}); err != nil {
 		t.note("warning: %v", err)
 	}
@@ -165,6 +166,7 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 // settings are those to refresh with. Hosts may accept the ID token for several clients, but a refresh token is of use to its own
 // client alone (RFC 6749 §6), with the secret that this one has now.
 func (r *renewal) settings(id userkeys.Identity, e keychain.Entry) login.Provider {
+	id.Alias = cmp.Or(e.Alias, id.Alias) // not every file says it
 	own := login.ProviderOf(id.Issuer, cmp.Or(e.ClientID, id.ClientID), e.ClientSecret)
 	if p := providerOf(r.configured, id, e.ClientID); p != nil {
 		own = *p
@@ -179,12 +181,21 @@ func (r *renewal) settings(id userkeys.Identity, e keychain.Entry) login.Provide
 	return provider
 }
 
-// asAtLogin adds what the login was told by flags, which no configuration knows.
+// asAtLogin adds what the login was told by flags, which no configuration knows. Else the settings count where they are stricter than what
+// counted at the login: they may be those of another configuration, or of another provider for the same client.
 func (r *renewal) asAtLogin(provider login.Provider, e keychain.Entry) login.Provider {
-	provider.ExpiresIn = cmp.Or(login.Lifetime(e.ExpiresIn), provider.ExpiresIn)
-	provider.AgentConfirm = provider.AgentConfirm || e.AgentConfirm
-	provider.AgentLifetime = cmp.Or(login.AgentLifetime(e.AgentLifetime), r.agentLifetime)
+	provider.ExpiresIn = cmp.Or(login.Lifetime(e.ExpiresIn), shorter(login.Lifetime(e.AtLogin.ExpiresIn), lifetime(provider)))
+	provider.AgentConfirm = provider.AgentConfirm || e.AgentConfirm || e.AtLogin.AgentConfirm
+	provider.AgentLifetime = cmp.Or(login.AgentLifetime(e.AgentLifetime), shorter(login.AgentLifetime(e.AtLogin.AgentLifetime), r.agentLifetime))
 	return provider
+}
+
+// shorter passes over what is not positive, which is no limit.
+func shorter[D ~int64](a, b D) D {
+	if a > 0 && (b <= 0 || a < b) {
+		return a
+	}
+	return b
 }
 
 // isKeyBound is whether the provider put the key into the ID token (OpenID Connect Key Binding).
@@ -196,9 +207,9 @@ func isKeyBound(token *pktoken.Token) bool {
 // renewedEnd is the end of the newest ID token, or earlier if the login asked for a shorter life. Where hosts are not known to accept
 // refreshed ID tokens, it is never earlier than the end that the login chose.
 func renewedEnd(provider login.Provider, id userkeys.Identity, token *pktoken.Token, now time.Time) time.Time {
-	_, end := login.TokenLife(token)
-	if asked := provider.ExpiresIn.End(now); provider.ExpiresIn != 0 && !asked.IsZero() && asked.Before(end) {
-		end = asked
+	end := login.TokenExpires(token)
+	if lasts := lifetime(provider); lasts > 0 && lasts.End(now).Before(end) {
+		end = lasts.End(now)
 	}
 	if !provider.Refresh && (id.ValidBefore.IsZero() || id.ValidBefore.After(end)) {
 		return id.ValidBefore
@@ -206,15 +217,21 @@ func renewedEnd(provider login.Provider, id userkeys.Identity, token *pktoken.To
 	return end
 }
 
-// replaceInAgent adds the renewed key where the agent holds the old one, under the alias that this has there: not every file says it.
-func replaceInAgent(ctx context.Context, old userkeys.Identity, add func(agent *userkeys.Agent, held userkeys.Identity) error) error {
+// replaceInAgent adds the renewed key where the agent holds the old one, under the alias that this has there: not every file says it. What
+// somebody added by hand stays as it is: they may have wanted it confirmed or dropped, which no agent tells.
+func replaceInAgent(
+	ctx context.Context, t *terminal, old userkeys.Identity, add func(agent *userkeys.Agent, held userkeys.Identity) error,
+) error {
 	return withUninvitedAgent(ctx, renewedPatience, func(agent *userkeys.Agent) error {
 		held, err := agent.List()
-		for _, id := range held {
-			if id.SameKey(old) {
-				return add(agent, id)
-			}
+		held = slices.DeleteFunc(held, func(id userkeys.Identity) bool { return !id.SameKey(old) })
+		switch {
+		case len(held) == 0:
+			return err
+		case slices.ContainsFunc(held, func(id userkeys.Identity) bool { return id.ByHand }):
+			t.note("the ssh-agent has the key with an older certificate, as ssh-add gave it: ssh-add adds the renewed one")
+			return nil
 		}
-		return err
+		return add(agent, held[0])
 	})
 }

@@ -132,6 +132,7 @@ func TestScripts(t *testing.T) {
 			"wait-change":  waitChange,
 
 			"wait-for-empty-agent": waitForEmptyAgent,
+			"everlasting-agent":    everlastingAgent,
 		},
 	})
 }

@@ -2,6 +2,7 @@ package usercli_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/ssh/agent"
 
 	"opkssh/pkg/sshcert"
 )
@@ -16,11 +18,11 @@ import (
 // sshAgent starts the system's ssh-agent until the script's end, and names it in SSH_AUTH_SOCK.
 func sshAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	socket := ts.MkAbs("agent")
-	agent := exec.Command("ssh-agent", "-D", "-a", socket)
-	ts.Check(agent.Start())
+	process := exec.Command("ssh-agent", "-D", "-a", socket)
+	ts.Check(process.Start())
 	ts.Defer(func() {
-		_ = agent.Process.Kill()
-		_ = agent.Wait()
+		_ = process.Process.Kill()
+		_ = process.Wait()
 	})
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if conn, err := net.Dial("unix", socket); err == nil {
@@ -51,11 +53,39 @@ func silentAgent(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
-// deadBus FILE is a session bus that hangs up on everybody, so that no keychain can be asked. FILE gets a line for each call.
+// everlastingAgent FILE takes no key with a lifetime, like the agent of Windows. FILE gets a line for each key that it takes.
+func everlastingAgent(ts *testscript.TestScript, _ bool, args []string) {
+	keys := agent.NewKeyring()
+	held := ts.MkAbs(args[0])
+	ts.Setenv("SSH_AUTH_SOCK", serveSocket(ts, held, held, func(conn net.Conn, file *os.File) {
+		_ = agent.ServeAgent(&everlasting{keys, file}, conn)
+	}))
+}
+
+type everlasting struct {
+	agent.Agent
+	added io.Writer
+}
+
+func (e *everlasting) Add(key agent.AddedKey) error {
+	if key.LifetimeSecs > 0 {
+		return errors.New("no lifetimes")
+	}
+	_, _ = io.WriteString(e.added, "added\n")
+	return e.Agent.Add(key)
+}
+
+// deadBus FILE [UNTIL] is a session bus that hangs up on everybody, so that no keychain can be asked, and keeps them waiting until UNTIL is
+// there. FILE gets a line for each call.
 func deadBus(ts *testscript.TestScript, _ bool, args []string) {
 	heard := ts.MkAbs(args[0])
 	ts.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path="+serveSocket(ts, heard, heard, func(conn net.Conn, file *os.File) {
 		_, _ = file.WriteString("called\n")
+		for end := time.Now().Add(time.Minute); len(args) > 1 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if _, err := os.Stat(ts.MkAbs(args[1])); err == nil {
+				break
+			}
+		}
 		_ = conn.Close()
 	}))
 }

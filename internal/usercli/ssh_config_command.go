@@ -57,7 +57,7 @@ func sshConfig(t *terminal, configPath string, install bool) error {
 	}
 	blocks := hostBlocks(folder, config)
 	if len(blocks) == 0 {
-		return withHint(errors.New("no provider has hosts"), `add a line such as hosts: ["*.example.com"] to a provider in ~/.opk/config.yml`)
+		return withHint(errors.New("no provider has hosts"), hostsHint(`add a line such as hosts: ["*.example.com"] to a provider`, configPath))
 	}
 	command, err := ourCommand()
 	if err != nil {

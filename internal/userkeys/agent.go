@@ -25,7 +25,7 @@ func (e *NoAgentError) Error() string { return "no ssh-agent: " + e.Detail }
 
 // Agent is a connection to an ssh-agent (draft-miller-ssh-agent).
 type Agent struct {
-	agent agent.Agent
+	agent agent.ExtendedAgent
 	conn  *agentConn
 	dial  func() (*agentConn, error)
 
@@ -63,8 +63,8 @@ type Constraints struct {
 }
 
 // Add gives the agent a key with its certificate, until the certificate's end or the end of the lifetime. Then it takes out older
-// certificates of that key, the account's older key under the same alias, and keys of ours that have expired. An account can have another
-// key under another alias: see [Agent.RemoveReplaced]. now is the time from which the agent counts. An agent that knows no lifetimes
+// certificates of that key, the account's older key under the same alias, unless somebody added that by hand, and keys of ours that have
+// expired. An account can have another key under another alias: see [Agent.RemoveReplaced]. now is the time from which the agent counts. An agent that knows no lifetimes
 // gets the key without: see [Agent.NoLifetimes].
 func (a *Agent) Add(key crypto.Signer, cert *ssh.Certificate, alias string, constraints Constraints, now time.Time) error {
 	ours, err := sshcert.FromKey(cert)
@@ -91,7 +91,7 @@ func (a *Agent) Add(key crypto.Signer, cert *ssh.Certificate, alias string, cons
 		return a.failed("take the key", err)
 	}
 	_, err = a.Remove(func(other Identity) bool {
-		return (other.SameKey(id) || other.Same(id) && other.Alias == alias || other.Expired(now)) && !other.Is(cert)
+		return (other.SameKey(id) || other.Same(id) && other.Alias == alias && !other.ByHand || other.Expired(now)) && !other.Is(cert)
 	})
 	return err
 }
@@ -192,6 +192,7 @@ func oursAmong(keys []*agent.Key) (list []Identity) {
 		}
 		id := identityOf(cert)
 		id.Alias, id.InAgent = mark.Alias, true
+		id.ByHand = key.Comment == sshcert.Comment // of the private key's file: see agentComment
 		list = append(list, id)
 	}
 	return list

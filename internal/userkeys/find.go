@@ -9,7 +9,8 @@ import (
 )
 
 // Find lists the pairs in folder, which is ~/.ssh, whose certificate login wrote: those with a default name, and all in the
-// folder opkssh below it. Whether the private key is ours too is for [Pair.Remove] to check.
+// folder opkssh below it. Whether the private key is ours too is for [Pair.Remove] to check. If one of the folders cannot be read, it gives
+// what is in the other one, and the error.
 func Find(folder string) ([]Pair, error) {
 	var names []string
 	for _, t := range []KeyType{ECDSA, Ed25519} {
@@ -18,9 +19,6 @@ func Find(folder string) ([]Pair, error) {
 		}
 	}
 	below, err := certificatesIn(filepath.Join(folder, "opkssh"))
-	if err != nil {
-		return nil, err
-	}
 	for _, certificate := range below {
 		names = append(names, strings.TrimSuffix(certificate, "-cert.pub"))
 	}
@@ -31,7 +29,7 @@ func Find(folder string) ([]Pair, error) {
 			found = append(found, pair)
 		}
 	}
-	return found, nil
+	return found, err
 }
 
 // certificatesIn lists the certificate files in a folder that need not be there.

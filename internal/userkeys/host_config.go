@@ -53,17 +53,32 @@ func HostConfig(command string, blocks []HostBlock) []byte {
 			b.WriteByte('\n')
 		}
 		patterns := strings.Join(block.Patterns, ",")
-		key := "~/.ssh/" + Folder + "/" + block.Alias
 		fmt.Fprintf(&b, "Match %shost \"%s,%s\" exec \"%s ensure '%%h'\"\n", earlier, noShellWords, patterns, command)
-		if block.InAgent {
-			fmt.Fprintf(&b, "    IdentityFile %s-cert.pub\n", key)
-		} else {
-			fmt.Fprintf(&b, "    IdentityFile %s\n    CertificateFile %s-cert.pub\n", key, key)
-		}
+		b.WriteString(keyLines(block.Alias, block.InAgent))
 		b.WriteString("    IdentitiesOnly yes\n")
 		earlier += fmt.Sprintf("!host \"%s\" ", patterns)
 	}
 	return b.Bytes()
+}
+
+func keyLines(alias string, inAgent bool) string {
+	key := "~/.ssh/" + Folder + "/" + alias
+	if inAgent {
+		return fmt.Sprintf("    IdentityFile %s-cert.pub\n", key)
+	}
+	return fmt.Sprintf("    IdentityFile %s\n    CertificateFile %s-cert.pub\n", key, key)
+}
+
+// UpdateHostConfig has the blocks of [InstallHostConfig], if there are any, look for an alias's private key where a login has put it.
+// folder is ~/.ssh.
+func UpdateHostConfig(folder, alias string, inAgent bool) error {
+	_, err := EditSSHConfig(filepath.Join(folder, hostConfig), func(old []byte) ([]byte, error) {
+		if !bytes.HasPrefix(old, []byte(hostConfigStart)) {
+			return old, nil
+		}
+		return bytes.ReplaceAll(old, []byte(keyLines(alias, !inAgent)), []byte(keyLines(alias, inAgent))), nil
+	})
+	return err
 }
 
 // hostConfigStart marks the file as ours.

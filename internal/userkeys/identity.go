@@ -24,7 +24,8 @@ type Identity struct {
 	Alias            string // of the provider at the login, if that is known
 
 	IssuedAt     time.Time // of the ID token
-	TokenExpires time.Time // of the refreshed ID token, if there is one, else of the ID token
+	TokenIssued  time.Time // of the refreshed ID token, if there is one, else of the ID token
+	TokenExpires time.Time // of the same
 	ValidBefore  time.Time // of the certificate; zero: it has no end
 
 	Certificate  *ssh.Certificate
@@ -32,6 +33,7 @@ type Identity struct {
 	Mark         Mark
 	HasKeyFile   bool
 	InAgent      bool // set by [Agent.Complete] and [Agent.List]
+	ByHand       bool // somebody gave it to the agent with ssh-add, and no login did; set by the same
 	PlainInAgent bool // without its certificate: see [Agent.RemovePlain]; set by [Agent.Complete]
 
 	// Problem says why the files cannot be used, "" if they can. A private key that is to be in an agent is no problem of the
@@ -40,19 +42,15 @@ type Identity struct {
 }
 
 // List gives the identities whose certificates are in folder, which is ~/.ssh, under a default name or in the folder opkssh:
-// those that [Find] finds. A pair that cannot be used is among them, with its problem.
-func List(folder string) ([]Identity, error) {
+// those that [Find] finds, also beside an error. A pair that cannot be used is among them, with its problem.
+func List(folder string) (list []Identity, err error) {
 	pairs, err := Find(folder)
-	if err != nil {
-		return nil, err
-	}
-	var list []Identity
 	for _, pair := range pairs {
 		if id, found := Read(pair); found {
 			list = append(list, id)
 		}
 	}
-	return list, nil
+	return list, err
 }
 
 // Read gives the identity in a pair's files; found is false if no certificate of ours is there.
@@ -124,10 +122,10 @@ func identityOf(cert *sshcert.Certificate) Identity {
 	id.clients = clients(claims, token.Commitment())
 	id.ClientID = clientID(claims, id.clients)
 	id.IssuedAt = numericDate(claims["iat"])
-	id.TokenExpires = numericDate(claims["exp"])
 	if refreshed := token.UnverifiedRefreshedClaims(); refreshed != nil {
-		id.TokenExpires = numericDate(refreshed["exp"])
+		claims = refreshed
 	}
+	id.TokenIssued, id.TokenExpires = numericDate(claims["iat"]), numericDate(claims["exp"])
 	return id
 }
 

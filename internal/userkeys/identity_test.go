@@ -22,6 +22,7 @@ func TestMark(t *testing.T) {
 		{}:                                 "openpubkey",
 		{Alias: "work"}:                    "openpubkey: alias=work",
 		{InAgent: true}:                    "openpubkey: key=agent",
+		{Alias: "work", AlsoInAgent: true}: "openpubkey: alias=work key=file+agent",
 		{Alias: "arbeit-ä", InAgent: true}: "openpubkey: alias=arbeit-ä key=agent",
 		{Alias: "two words"}:               "openpubkey",
 		{Alias: "a\nb"}:                    "openpubkey",
@@ -46,6 +47,7 @@ func TestRead(t *testing.T) {
 		"a pair":             {keyFile: true},
 		"with an alias":      {mark: userkeys.Mark{Alias: "work"}, keyFile: true},
 		"in an agent":        {mark: userkeys.Mark{Alias: "work", InAgent: true}},
+		"in both":            {mark: userkeys.Mark{Alias: "work", AlsoInAgent: true}, keyFile: true},
 		"without its key":    {change: func(t *testing.T, p userkeys.Pair) { remove(t, p.Key) }, problem: true},
 		"with another key":   {change: func(t *testing.T, p userkeys.Pair) { write(t, p.Key, ownKey(t, "")) }, keyFile: true, problem: true},
 		"with no key at all": {change: func(t *testing.T, p userkeys.Pair) { write(t, p.Key, []byte("?")) }, keyFile: true, problem: true},
@@ -68,7 +70,7 @@ func TestRead(t *testing.T) {
 				t.Errorf("key file %v, problem %q", id.HasKeyFile, id.Problem)
 			}
 			if id.Issuer != alice.issuer || id.ClientID != alice.clientID || id.Subject != alice.subject || id.Email != alice.email ||
-				id.Alias != c.mark.Alias || !id.ValidBefore.Equal(end) || id.IssuedAt.IsZero() || !id.TokenExpires.After(id.IssuedAt) {
+				id.Mark != c.mark || id.Alias != c.mark.Alias || !id.ValidBefore.Equal(end) || id.IssuedAt.IsZero() || !id.TokenExpires.After(id.IssuedAt) {
 				t.Errorf("got %+v", id)
 			}
 			if id.Expired(end.Add(-time.Second)) || !id.Expired(end) {

@@ -9,9 +9,16 @@ import (
 
 // Mark is what a certificate file's comment says beside that it is ours. Its zero value is written as every opkssh writes it.
 type Mark struct {
-	Alias   string // the provider's alias at login, "" if it had none
-	InAgent bool   // the private key was given to an ssh-agent, and never to a file
+	Alias       string // the provider's alias at login, "" if it had none
+	InAgent     bool   // the private key was given to an ssh-agent, and never to a file
+	AlsoInAgent bool   // the private key is in a file, and the login gave it to an ssh-agent too, or tried to
 }
+
+// The words for where the private key is. Older releases pass over the second one.
+const (
+	keyInAgent = "key=agent"
+	keyInBoth  = "key=file+agent"
+)
 
 // Comment is the mark as text: openpubkey, and what there is to say after a colon.
 func (m Mark) Comment() string {
@@ -19,8 +26,11 @@ func (m Mark) Comment() string {
 	if m.Alias != "" && !strings.ContainsFunc(m.Alias, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }) {
 		words = append(words, "alias="+m.Alias)
 	}
-	if m.InAgent {
-		words = append(words, "key=agent")
+	switch {
+	case m.InAgent:
+		words = append(words, keyInAgent)
+	case m.AlsoInAgent:
+		words = append(words, keyInBoth)
 	}
 	if len(words) == 0 {
 		return sshcert.Comment
@@ -46,6 +56,8 @@ func parseMark(comment string) (Mark, bool) {
 			m.Alias, words = alias, words[1:]
 		}
 	}
-	m.InAgent = len(words) > 0 && words[0] == "key=agent"
+	if len(words) > 0 {
+		m.InAgent, m.AlsoInAgent = words[0] == keyInAgent, words[0] == keyInBoth
+	}
 	return m, true
 }

@@ -88,7 +88,7 @@ func FuzzMark(f *testing.F) {
 		if m, ours := parseMark(comment); !ours && (m != Mark{}) || ours && !strings.HasPrefix(strings.TrimSpace(comment), "openpubkey") {
 			t.Errorf("%q: got %+v, %v", comment, m, ours)
 		}
-		written := Mark{Alias: alias, InAgent: inAgent}
+		written := Mark{Alias: alias, InAgent: inAgent, AlsoInAgent: !inAgent}
 		text := written.Comment()
 		if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%+v is not one line: %q", written, text)
@@ -96,7 +96,7 @@ func FuzzMark(f *testing.F) {
 		if strings.ContainsFunc(alias, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }) {
 			alias = "" // not written
 		}
-		if read, ours := parseMark(text); !ours || read.InAgent != inAgent || read.Alias != alias {
+		if read, ours := parseMark(text); !ours || read.InAgent != inAgent || read.AlsoInAgent == inAgent || read.Alias != alias {
 			t.Errorf("%+v becomes %q, and that %+v, %v", written, text, read, ours)
 		}
 	})

@@ -513,4 +513,11 @@ func TestFind(t *testing.T) {
 	if found, err := userkeys.Find(filepath.Join(folder, "none")); err != nil || len(found) > 0 {
 		t.Errorf("without a folder: %v, %v", found, err)
 	}
+	if err := os.RemoveAll(filepath.Join(folder, "opkssh")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(folder, "opkssh"), nil)
+	if found, err := userkeys.Find(folder); err == nil || len(found) != 2 {
+		t.Errorf("expected the two in %s and an error about the other folder, got %v, %v", folder, found, err)
+	}
 }
