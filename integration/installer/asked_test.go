@@ -158,3 +158,43 @@ func TestSSHDAsksWhatStays(t *testing.T) {
 		})
 	}
 }
+
+// TestSSHDAsksAsAnother: sshd asks a verifier already, as a user whom it alone finds. That user, and no other, can read what an installation makes.
+func TestSSHDAsksAsAnother(t *testing.T) {
+	t.Parallel()
+	r := system(t)
+	want(t, r.Run(t, "useradd", "--system", "--user-group", "opk"), 0)
+	configure(t, r, map[string]string{
+		mainConfig: "Include /etc/ssh/sshd_config.d/*.conf\nInclude /etc/ssh/more/[[:digit:]]\n", "etc/ssh/sshd_config.d/50-keys.conf": "AuthorizedKeysCommand /usr/local/bin/verifier verify %u %k %t\n",
+		"etc/ssh/more/1": "AuthorizedKeysCommandUser opk\n", "etc/opk/providers": "https://op.example.com test 12h\n",
+		"etc/opk/auth_id": "alice alice@example.com https://op.example.com\n",
+	})
+	want(t, r.Run(t, "cp", "/root/verifier", "/usr/local/bin/verifier"), 0)
+	explain := []string{
+		"runuser", "-u", "opk", "--", "/usr/local/bin/verifier", "explain", "alice", "--email", "alice@example.com", "--issuer", "https://op.example.com",
+	}
+	want(t, r.Run(t, explain...), 0)
+	before := settings(t, r)
+	want(t, r.Run(t, "/root/verifier", "install"), 0, "create /etc/opk/config.yml\n", "create /etc/sudoers.d/opkssh\n", "sshd asks the verifier already: left as it is")
+	want(t, r.Run(t, explain...), 0, "allowed as alice")
+	want(t, r.Run(t, "runuser", "-u", "opk", "--", "sh", "-c", "cat /etc/opk/config.yml && >/var/cache/opkssh/x && rm /var/cache/opkssh/x"), 0)
+	want(t, r.Run(t, "runuser", "-u", "alice", "cat", "/etc/opk/config.yml"), 1)
+	want(t, r.Run(t, "sudo", "-l", "-U", "opk"), 0, "/usr/local/bin/verifier readhome *")
+	want(t, r.Run(t, "/usr/local/bin/verifier", "permissions", "check"), 0)
+	want(t, r.Run(t, "getent", "passwd", "opksshuser"), 2)
+	want(t, r.Run(t, "/root/verifier", "install"), 0, "nothing to do")
+	// The verifier needs all of it as long as it is asked.
+	want(t, r.Run(t, "/root/verifier", "uninstall"), 0, "which needs what is kept: ")
+	want(t, r.Run(t, explain...), 0, "allowed as alice")
+	want(t, r.Run(t, "rm", "/etc/ssh/sshd_config.d/50-keys.conf", "/etc/ssh/more/1"), 0)
+	want(t, r.Run(t, "/root/verifier", "uninstall"), 0)
+	r.Write(t, "etc/ssh/sshd_config.d/50-keys.conf", "AuthorizedKeysCommand /usr/local/bin/verifier verify %u %k %t\n", 0o644)
+	r.Write(t, "etc/ssh/more/1", "AuthorizedKeysCommandUser opk\n", 0o644)
+	wantSettings(t, r, before)
+
+	// One who is not there.
+	r.Write(t, "etc/ssh/more/1", "AuthorizedKeysCommandUser keys\n", 0o644)
+	before = settings(t, r)
+	want(t, r.Run(t, "/root/verifier", "install"), 1, "verifier: /usr/sbin/sshd -T: sshd asks the verifier as keys, and there is no such user\n", "hint: let AuthorizedKeysCommandUser be opksshuser there")
+	wantSettings(t, r, before)
+}

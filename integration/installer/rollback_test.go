@@ -133,6 +133,26 @@ func TestFailureTakesBack(t *testing.T) {
 	})
 }
 
+// TestFullDisk: what was made is listed before it is made, and a disk that is full afterwards takes nothing back, nor keeps anything.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	r := system(t)
+	before := r.Tree(t)
+	// The list has room, and its next version has not.
+	want(t, r.Run(t, "mount", "-t", "tmpfs", "-o", "size=4k,mode=755", "tmpfs", "/var/lib"), 0)
+	want(t, r.Run(t, "/root/verifier", "install"), 0, "create /etc/ssh/sshd_config.d/10-opkssh.conf")
+	config := r.Run(t, "cat", "/etc/opk/config.yml")
+	r.Write(t, "etc/opk/config.yml", "home_policy: false\n", 0o644)
+	want(t, r.Run(t, "/root/verifier", "install"), 0,
+		"remove /etc/sudoers.d/opkssh\n", "/var/lib/opkssh/installed.json goes on to name more than what is there, which does no harm: ", "no space left on device")
+	want(t, r.Run(t, "test", "-e", "/etc/sudoers.d/opkssh"), 1)
+	wantAsked(t, r, "/usr/local/bin/verifier verify ")
+	r.Write(t, "etc/opk/config.yml", config.Stdout, 0o644)
+	want(t, r.Run(t, "/root/verifier", "uninstall"), 0, "remove user opksshuser")
+	want(t, r.Run(t, "umount", "/var/lib"), 0)
+	r.WantTree(t, before)
+}
+
 // TestClientAddress: an sshd that can say where a login comes from says it, and an older one, which would fail, does not have to.
 func TestClientAddress(t *testing.T) {
 	t.Parallel()

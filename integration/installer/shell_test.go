@@ -67,6 +67,8 @@ func TestShellRecipe(t *testing.T) {
 	// Nobody's users are locked out, and no sshd is left that would not start.
 	recipe.Write(t, "etc/ssh/sshd_config.d/10-opkssh.conf", "AuthorizedKeysCommand /usr/bin/sss_ssh_authorizedkeys %u\nAuthorizedKeysCommandUser nobody\n", 0o644)
 	want(t, recipe.Run(t, "/root/policies/shell/install.sh", "/root/verifier"), 1, "chain: ['/usr/bin/sss_ssh_authorizedkeys %u']")
+	recipe.Write(t, "etc/ssh/sshd_config.d/10-opkssh.conf", "AuthorizedKeysCommand /usr/local/bin/verifier verify %u %k %t\nAuthorizedKeysCommandUser nobody\n", 0o644)
+	want(t, recipe.Run(t, "/root/policies/shell/install.sh", "/root/verifier"), 1, "sshd asks the verifier as nobody: expected opksshuser")
 	recipe.Write(t, "etc/ssh/sshd_config", "UsePAM yes\n", 0o644)
 	if err := os.Remove(filepath.Join(recipe.Dir, "etc/ssh/sshd_config.d/10-opkssh.conf")); err != nil {
 		t.Fatal(err)

@@ -50,8 +50,10 @@ It makes what is missing of
   /etc/ssh/sshd_config.d/10-opkssh.conf, or lines at the top of an sshd_config that includes no such files.
 
 If sshd asks another AuthorizedKeysCommand, nothing is done. If it asks another version of this program, or an older
-opkssh, that one goes on to decide, and install says what to do. sshd is told to read its configuration only when
-sshd -t accepts it, and sshd -T says that the verifier is asked. When a step fails, all are taken back. What was made
+opkssh, that one goes on to decide, and install says what to do. If it asks one as another user, all is made for that
+user, or nothing is done where that is root or nobody who is there. sshd is told to read its configuration only when
+sshd -t accepts it, and sshd -T says that the verifier is asked. When a step fails, all are taken back, but for what
+somebody has changed meanwhile, which is named. What was made
 is in ` + installer.ManifestPath + `, from which verifier uninstall takes it back. It can be run again at any time.
 
 Exit status: 0 done, or nothing was to be done; 1 refused or failed, and the host is as it was; 2 wrong usage.`,
@@ -74,7 +76,7 @@ func uninstallCommand() *cobra.Command {
 		Long: `take back what verifier install has done, by its list in ` + installer.ManifestPath + `.
 
 Files that were changed since are kept and named, such as rules in /etc/opk. If it is the file for sshd that was
-changed, nothing is done. With --purge those go, too, and so does all of /etc/opk.
+changed, nothing is done. With --purge those go, too, and so does all of /etc/opk, unless that is a link.
 
 Nothing is done, either, while other lines make sshd ask the program that goes, or run a command as the user that goes.
 

@@ -4,6 +4,7 @@ package installer
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,10 +34,21 @@ const (
 )
 
 // account is the user that sshd runs the verifier as.
-type account struct{ uid, gid int }
+type account struct {
+	name     string
+	uid, gid int
+}
 
-// planAccount plans the group and the user that are missing.
+// planAccount finds the user as whom sshd runs the verifier, and plans the group and the user that are missing.
 func (p *Plan) planAccount() (account, error) {
+	asked, err := p.askedUser()
+	if err != nil {
+		return account{}, err
+	}
+	p.user = cmp.Or(asked.name, policies.UserName)
+	if p.user != policies.UserName {
+		return asked.account(p.host)
+	}
 	passwd, err := p.host.readFile(passwdFile)
 	if err != nil {
 		return account{}, err
@@ -51,6 +63,7 @@ func (p *Plan) planAccount() (account, error) {
 	}
 	if found {
 		a, err := userIDs(user)
+		a.name = policies.UserName
 		if err == nil && a.uid == 0 {
 			err = &Refusal{Path: passwdFile, Detail: policies.UserName + " is root: expected a user without rights"}
 		}
@@ -65,7 +78,7 @@ func (p *Plan) planAccount() (account, error) {
 	if err != nil {
 		return account{}, err
 	}
-	a = account{uid: id, gid: id}
+	a = account{name: policies.UserName, uid: id, gid: id}
 	if groupFound {
 		if a.gid, err = column(groupEntry, 2); err != nil {
 			return account{}, &Refusal{Path: groupFile, Detail: err.Error()}
@@ -139,7 +152,7 @@ func (p *Plan) planRemoveAccount(e entry) error {
 	}
 	if _, found := findLine(data, e.Path); found {
 		p.add("remove", string(e.Kind)+" "+e.Path, "it was made for the verifier", func() (func() error, error) {
-			return p.host.removeEntries(files, e.Path)
+			return p.host.removeEntries(files, e)
 		})
 	}
 	return nil
@@ -164,6 +177,12 @@ func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
 					return nil, fmt.Errorf("%s is there by now", name)
 				}
 				return withLine(old, l.line), nil
+			}, func(now []byte) ([]byte, error) {
+				name, _, _ := strings.Cut(l.line, ":")
+				if line, found := findLine(now, name); found && line != l.line {
+					return nil, staysChanged(l.file + ": " + name)
+				}
+				return withoutLines(now, name), nil
 			})
 			if errors.Is(err, fs.ErrNotExist) && l.isShadow() {
 				continue
@@ -177,10 +196,23 @@ func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
 	})
 }
 
-func (h *host) removeEntries(files []string, name string) (undo func() error, err error) {
+func (h *host) removeEntries(files []string, e entry) (undo func() error, err error) {
 	return h.editAccounts(func() (undos []func() error, err error) {
 		for _, file := range files {
-			undo, err := h.editFile(file, func(old []byte) ([]byte, error) { return withoutLines(old, name), nil })
+			var removed string
+			undo, err := h.editFile(file, func(old []byte) (_ []byte, err error) {
+				line, found := findLine(old, e.Path)
+				if found && file == files[0] && line != e.Value {
+					return nil, changedMeanwhile(file)
+				}
+				removed = line
+				return withoutLines(old, e.Path), nil
+			}, func(now []byte) ([]byte, error) {
+				if _, found := findLine(now, e.Path); found || removed == "" {
+					return now, nil
+				}
+				return withLine(now, removed), nil
+			})
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}

@@ -1,26 +1,19 @@
 package installer
 
-import (
-	"cmp"
-	"strings"
-)
+import "cmp"
 
 // CommandUser is the user whom an sshd_config names for AuthorizedKeysCommand, outside its Match blocks, or "". config may be "", for the
 // host's own. sshd -T knows better, and answers root alone.
 func CommandUser(config string) string {
 	h := &host{root: "/"}
 	reader := &sshdReader{host: h}
-	if reader.read(cmp.Or(config, h.sshdConfig()), false, 0) != nil {
+	if reader.read(cmp.Or(config, h.sshdConfig()), 0, 0) != nil {
 		return ""
 	}
 	for _, s := range reader.settings {
-		if s.keyword != keysCommandUser || s.match {
-			continue
+		if s.keyword == keysCommandUser && !s.inMatch() {
+			return s.user()
 		}
-		if isNone(s.value) {
-			return ""
-		}
-		return strings.Trim(s.value, `"`)
 	}
 	return ""
 }

@@ -19,7 +19,7 @@ import (
 const nobody = -1
 
 // leaving is the user and the group that go, or nobody. Whoever gets their numbers next could read what they leave.
-type leaving account
+type leaving struct{ uid, gid int }
 
 func (p *Plan) leaving() (leaving, error) {
 	l := leaving{nobody, nobody}
@@ -34,17 +34,46 @@ func (p *Plan) leaving() (leaving, error) {
 		if why != "" {
 			continue
 		}
-		id, err := column(e.Value, 2)
-		if err != nil {
-			return l, &Refusal{Path: ManifestPath, Detail: err.Error()}
-		}
-		if e.Kind == madeUser {
-			l.uid = id
-		} else {
-			l.gid = id
+		if err := l.set(e); err != nil {
+			return l, err
 		}
 	}
 	return l, nil
+}
+
+func (l *leaving) set(e entry) error {
+	id, err := column(e.Value, 2)
+	if err != nil {
+		return &Refusal{Path: ManifestPath, Detail: err.Error()}
+	}
+	if e.Kind == madeUser {
+		l.uid = id
+	} else {
+		l.gid = id
+	}
+	return nil
+}
+
+// disownLeft gives root what stays in /etc/opk once a plan is taken back that would have made the user: somebody has changed it meanwhile.
+func (p *Plan) disownLeft() error {
+	l := leaving{nobody, nobody}
+	for _, e := range p.after.Made {
+		if _, before := p.before.find(e.Kind, e.Path); before || !e.isAccount() {
+			continue
+		}
+		if err := l.set(e); err != nil {
+			return err
+		}
+	}
+	if !l.any() {
+		return nil
+	}
+	left, err := p.leftRules(l)
+	for _, file := range left {
+		_, giveErr := l.giveToRoot(file)
+		err = errors.Join(err, giveErr)
+	}
+	return err
 }
 
 // of is what a file has of them.

@@ -22,7 +22,7 @@ func (p *Plan) planFile(name, text string, o owner, reason string, seed bool) er
 	case errors.Is(err, fs.ErrNotExist) && !p.host.exists(name):
 		p.planFolders(path.Dir(name))
 		p.after.set(entry{Kind: madeFile, Path: name, Value: fingerprint([]byte(text))})
-		p.add("create", name, reason, p.host.write(name, []byte(text), o))
+		p.add("create", name, reason, p.host.write(name, []byte(text), o, ""))
 		return nil
 	case err != nil:
 		return err
@@ -39,7 +39,7 @@ func (p *Plan) planFile(name, text string, o owner, reason string, seed bool) er
 		return nil
 	}
 	p.after.set(entry{Kind: madeFile, Path: name, Value: fingerprint([]byte(text))})
-	p.add("replace", name, reason, p.host.write(name, []byte(text), o))
+	p.add("replace", name, reason, p.host.write(name, []byte(text), o, fingerprint(old)))
 	return nil
 }
 
@@ -50,21 +50,7 @@ func (p *Plan) planRoots(name string, data []byte, o owner) {
 		return
 	}
 	if err := hostfiles.CheckSystemIn(p.host.root, name); err != nil {
-		p.add("replace", name, fmt.Sprintf("as it is, others than root could change it: %v", err), p.host.write(name, data, o))
-	}
-}
-
-// write is a step that writes a file, new or over an old one.
-func (h *host) write(name string, data []byte, o owner) func() (func() error, error) {
-	return func() (func() error, error) {
-		undo, err := h.backup(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			undo, err = func() error { return h.remove(name) }, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		return undo, h.writeFile(name, data, o)
+		p.add("replace", name, fmt.Sprintf("as it is, others than root could change it: %v", err), p.host.write(name, data, o, fingerprint(data)))
 	}
 }
 
@@ -99,7 +85,12 @@ func (p *Plan) planLink(name, target, reason string) error {
 		if err != nil {
 			return nil, err
 		}
-		return func() error { return p.host.remove(name) }, os.Symlink(target, path)
+		return func() error {
+			if now, err := os.Readlink(path); err != nil || now != target {
+				return errors.Join(staysChanged(name), err)
+			}
+			return os.Remove(path)
+		}, os.Symlink(target, path)
 	})
 	return nil
 }

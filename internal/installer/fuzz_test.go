@@ -63,12 +63,13 @@ func FuzzSSHDConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		reader := &sshdReader{host: &host{root: "/"}, planned: map[string]string{"/planned": strings.ReplaceAll(strings.ToLower(text), "include", "x")}}
 		var err error
-		allocation.Check(t, len(text), func() { err = reader.read("/planned", false, 0) })
+		allocation.Check(t, len(text), func() { err = reader.read("/planned", 0, 0) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range reader.settings {
 			_ = isNone(s.value)
+			_ = s.user()
 			_ = asksVerifier(s.value)
 			lines := strings.Split(reader.planned["/planned"], "\n")
 			if s.line < 1 || s.line > len(lines) || !strings.Contains(lines[s.line-1], s.value) {

@@ -3,6 +3,7 @@
 package installer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -136,7 +137,15 @@ func (h *host) makeFolder(name string, o owner) (undo func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(made))
 	}
-	return func() error { return os.Remove(path) }, nil
+	return func() error { return removeFolder(path) }, nil
+}
+
+// removeFolder removes a folder with nothing in it, and nothing else that is there by now.
+func removeFolder(path string) error {
+	if err := unix.Rmdir(path); err != nil {
+		return &fs.PathError{Op: "rmdir", Path: path, Err: err}
+	}
+	return nil
 }
 
 // removeEmptyFolder says whether a folder is gone: one with something in it stays.
@@ -145,13 +154,13 @@ func (h *host) removeEmptyFolder(name string) (gone bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	switch err := unix.Rmdir(path); {
+	switch err := removeFolder(path); {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 		return true, nil
 	case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST):
 		return false, nil
 	default:
-		return false, &fs.PathError{Op: "rmdir", Path: path, Err: err}
+		return false, err
 	}
 }
 
@@ -164,42 +173,91 @@ func (h *host) writeFile(name string, data []byte, o owner) error {
 	return replace(path, data, o, "")
 }
 
-// editFile replaces the content of a file that is there. Its owner, mode, access control list and SELinux label stay.
-func (h *host) editFile(name string, edit func(old []byte) ([]byte, error)) (undo func() error, err error) {
+// createFile is writeFile where nothing is by that name.
+func (h *host) createFile(name string, data []byte, o owner) error {
+	path, err := h.path(name)
+	if err != nil {
+		return err
+	}
+	return create(path, data, o)
+}
+
+type edit func(old []byte) ([]byte, error)
+
+// editFile replaces the content of a file that is there. Its owner, mode, access control list and SELinux label stay. Where it was changed
+// since, back takes the edit out of what is there then.
+func (h *host) editFile(name string, there, back edit) (undo func() error, err error) {
 	path, err := h.follow(name)
 	if err != nil {
 		return nil, err
 	}
+	old, edited, err := rewrite(path, there)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		_, _, err := rewrite(path, func(now []byte) ([]byte, error) {
+			if bytes.Equal(now, edited) {
+				return old, nil
+			}
+			return back(now)
+		})
+		return err
+	}, nil
+}
+
+func rewrite(path string, edit edit) (old, edited []byte, err error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
-		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
+		return nil, nil, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if old, err = os.ReadFile(path); err != nil {
+		return nil, nil, err
+	}
+	if edited, err = edit(old); err != nil {
+		return nil, nil, err
 	}
 	o := owner{uid: int(st.Uid), gid: int(st.Gid), mode: fs.FileMode(st.Mode) & fs.ModePerm}
-	old, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	data, err := edit(old)
-	if err != nil {
-		return nil, err
-	}
-	if err := replace(path, data, o, path); err != nil {
-		return nil, err
-	}
-	return func() error { return replace(path, old, o, path) }, nil
+	return old, edited, replace(path, edited, o, path)
 }
 
 // replace writes beside path and renames. The file gets the extended attributes of like, if one is named.
-func replace(path string, data []byte, o owner, like string) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+func replace(path string, data []byte, o owner, like string) error {
+	beside, err := writeBeside(path, data, o, like)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
+	if err := os.Rename(beside, path); err != nil {
+		return errors.Join(err, os.Remove(beside))
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// create is replace where nothing is: not even what comes there meanwhile is lost. The error wraps [fs.ErrExist].
+func create(path string, data []byte, o owner) error {
+	beside, err := writeBeside(path, data, o, "")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(os.Link(beside, path), os.Remove(beside)); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func syncFolder(name string) error {
+	folder, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+func writeBeside(path string, data []byte, o owner, like string) (name string, err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return "", err
+	}
 	_, err = file.Write(data)
 	// The owner first: a change of owner takes bits from the mode.
 	if err == nil {
@@ -215,16 +273,9 @@ func replace(path string, data []byte, o owner, like string) (err error) {
 		err = file.Sync()
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
-		return err
+		return "", errors.Join(err, os.Remove(file.Name()))
 	}
-	if err = os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return file.Name(), nil
 }
 
 // attributes are an SELinux label and an access control list: without the first, /etc/shadow would become an ordinary file of /etc.
@@ -245,31 +296,6 @@ func copyAttributes(from string, to *os.File) error {
 		}
 	}
 	return nil
-}
-
-// backup gives a function that makes a file or link as it is now.
-func (h *host) backup(name string) (restore func() error, err error) {
-	path, err := h.path(name)
-	if err != nil {
-		return nil, err
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return nil, &fs.PathError{Op: "lstat", Path: path, Err: err}
-	}
-	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
-		target, err := os.Readlink(path)
-		return func() error {
-			// A file may stand in its place by now.
-			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			return os.Symlink(target, path)
-		}, err
-	}
-	data, err := os.ReadFile(path)
-	o := owner{uid: int(st.Uid), gid: int(st.Gid), mode: fs.FileMode(st.Mode) & fs.ModePerm}
-	return func() error { return replace(path, data, o, "") }, err
 }
 
 // remove removes a file or link.

@@ -36,9 +36,14 @@ type Options struct {
 	Purge    bool   // on uninstalling, remove what was changed since, too, and all of /etc/opk
 }
 
-// hostFile is a file of package policies, for a host that has the verifier elsewhere.
-func hostFile(name, program string) string {
-	return strings.ReplaceAll(policies.HostFile(name), policies.ProgramPath, program)
+// hostFile is a file of package policies, for a host that has the verifier elsewhere, or runs it as another user.
+func hostFile(name, program, user string) string {
+	text := strings.ReplaceAll(policies.HostFile(name), policies.ProgramPath, program)
+	if user != policies.UserName {
+		// That one's group has a name of its own, and is the one that systemd takes then.
+		text = strings.ReplaceAll(text, "Group="+policies.UserName+"\n", "")
+	}
+	return strings.ReplaceAll(text, policies.UserName, user)
 }
 
 func openHost(root string) (*host, error) {
@@ -76,7 +81,7 @@ func newPlan(o Options) (*Plan, error) {
 		unlock()
 		return nil, err
 	}
-	return &Plan{host: h, before: before, after: before.clone(), unlock: unlock}, nil
+	return &Plan{host: h, before: before, after: before.clone(), listed: before, unlock: unlock}, nil
 }
 
 // lock keeps two installations from working on one host.
@@ -186,7 +191,7 @@ func (p *Plan) planProgram(source string) (string, error) {
 	case err == nil && bytes.Equal(old, data):
 		// The same bytes are not enough: whoever else can write it decides what runs as root by sudo, and as the verifier.
 		if _, err := hostfiles.SystemProgramIn(p.host.root, target); err != nil {
-			p.add("replace", target, fmt.Sprintf("as it is, it must not be run: %v", err), p.host.write(target, data, owner{mode: 0o755}))
+			p.add("replace", target, fmt.Sprintf("as it is, it must not be run: %v", err), p.host.write(target, data, owner{mode: 0o755}, fingerprint(old)))
 		}
 		return target, nil
 	case err == nil:
@@ -202,14 +207,14 @@ func (p *Plan) planProgram(source string) (string, error) {
 			}
 		}
 		p.after.set(entry{Kind: madeFile, Path: target, Value: fingerprint(data)})
-		p.add("replace", target, "this is another version", p.host.write(target, data, owner{mode: 0o755}))
+		p.add("replace", target, "this is another version", p.host.write(target, data, owner{mode: 0o755}, fingerprint(old)))
 		return target, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return "", err
 	}
 	p.planFolders(programsIn)
 	p.after.set(entry{Kind: madeFile, Path: target, Value: fingerprint(data)})
-	p.add("create", target, "the program that sshd asks", p.host.write(target, data, owner{mode: 0o755}))
+	p.add("create", target, "the program that sshd asks", p.host.write(target, data, owner{mode: 0o755}, ""))
 	return target, nil
 }
 
@@ -262,11 +267,11 @@ func (p *Plan) remarkPermissions(a account) {
 		return
 	}
 	layout := hostfiles.Layout{ConfigDir: configFolder, CacheDir: cacheFolder, User: &hostfiles.Account{
-		Name: policies.UserName, UID: uint32(a.uid), GID: uint32(a.gid), //nolint:gosec // what the user database has
+		Name: a.name, UID: uint32(a.uid), GID: uint32(a.gid), //nolint:gosec // what the user database has
 	}}
 	for _, change := range layout.Plan(false) {
 		if p.host.exists(change.Path) {
-			p.remark("%s: is not as %s needs it: verifier permissions fix", change.Path, policies.UserName)
+			p.remark("%s: is not as %s needs it: verifier permissions fix", change.Path, a.name)
 		}
 	}
 }
@@ -281,10 +286,10 @@ func (p *Plan) planSudoers(programPath string, homeRules bool) error {
 		return nil
 	}
 	if !p.host.exists(folder) {
-		p.remark("no sudo on this host: rules in home folders that are closed to %s are not read", policies.UserName)
+		p.remark("no sudo on this host: rules in home folders that are closed to %s are not read", p.user)
 		return nil
 	}
-	text := hostFile("sudoers", programPath)
+	text := hostFile("sudoers", programPath, p.user)
 	// visudo checks the file alone: what an image has is not run.
 	visudo := program("visudo")
 	if visudo == "" {

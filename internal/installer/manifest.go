@@ -79,13 +79,11 @@ func (m *manifest) clone() *manifest {
 	return &manifest{Version: m.Version, Made: slices.Clone(m.Made)}
 }
 
-// union is what may be there while one state turns into the other.
+// union is what may be there while m turns into o.
 func (m *manifest) union(o *manifest) *manifest {
 	both := m.clone()
 	for _, e := range o.Made {
-		if _, ok := both.find(e.Kind, e.Path); !ok {
-			both.Made = append(both.Made, e)
-		}
+		both.set(e)
 	}
 	return both
 }
@@ -115,6 +113,18 @@ func parseManifest(data []byte) (*manifest, error) {
 		}
 	}
 	return &m, nil
+}
+
+// list writes the manifest, if the host has another one by now: one that takes no room never fails on a full disk.
+func (p *Plan) list(m *manifest) error {
+	if slices.Equal(m.Made, p.listed.Made) {
+		return nil
+	}
+	if err := p.host.writeManifest(m); err != nil {
+		return err
+	}
+	p.listed = m
+	return nil
 }
 
 // writeManifest writes the manifest, or removes it and its folder where nothing is left.

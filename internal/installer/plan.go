@@ -34,6 +34,8 @@ type Plan struct {
 	host   *host
 	before *manifest // as it is on the host
 	after  *manifest
+	listed *manifest // the one of these that the host's file has, or their union
+	user   string    // as whom sshd runs the verifier, once that is known
 	unlock func()
 }
 
@@ -67,7 +69,7 @@ func (p *Plan) Apply() error {
 	if len(p.Steps) == 0 {
 		return nil
 	}
-	if err := p.host.writeManifest(p.after.union(p.before)); err != nil {
+	if err := p.list(p.before.union(p.after)); err != nil {
 		return err
 	}
 	var undos []func() error
@@ -82,13 +84,25 @@ func (p *Plan) Apply() error {
 		err = step.fault(err)
 		for i := len(undos) - 1; i >= 0; i-- {
 			if undoErr := undos[i](); undoErr != nil {
-				err = errors.Join(err, fmt.Errorf("and it could not be taken back: %w", undoErr))
+				err = fmt.Errorf("%w; and it could not be taken back: %w", err, undoErr)
 			}
 		}
-		return errors.Join(err, p.host.writeManifest(p.before))
+		if leftErr := p.disownLeft(); leftErr != nil {
+			err = fmt.Errorf("%w; and what stays in %s could not be given to root: %w", err, configFolder, leftErr)
+		}
+		if listErr := p.list(p.before); listErr != nil {
+			err = fmt.Errorf("%w; and %s: %w", err, tooMuchListed, listErr)
+		}
+		return err
 	}
-	return p.host.writeManifest(p.after)
+	if err := p.list(p.after); err != nil {
+		// All is done: to take it back for that would be worse. What the list names and is not there is passed over the next time.
+		p.remark("%s, which does no harm: %v", tooMuchListed, err)
+	}
+	return nil
 }
+
+const tooMuchListed = ManifestPath + " goes on to name more than what is there"
 
 // inReverse takes back all of what was done, the last first.
 func inReverse(undos []func() error) func() error {

@@ -34,7 +34,7 @@ func (p *Plan) planSSHD(program string, o Options) error {
 	}
 	included, before := false, (*sshdSetting)(nil)
 	for _, s := range settings {
-		if s.match {
+		if s.inMatch() || s.keyword != keysCommand && s.keyword != keysCommandUser {
 			continue
 		}
 		if s.file == dropIn {
@@ -89,7 +89,7 @@ func standsBefore(s sshdSetting, file string) error {
 // sshdText is what sshd_config gets. With %C, which OpenSSH knows since 9.4, the log and plugins have the client's address; an older
 // sshd would let nobody in by it.
 func (p *Plan) sshdText(programPath string) string {
-	text := hostFile("sshd.conf", programPath)
+	text := hostFile("sshd.conf", programPath, p.user)
 	sshd := p.runningSSHD()
 	if sshd == "" {
 		return text
@@ -106,20 +106,20 @@ func (p *Plan) checkOthers(main, program string, o Options) (asked bool, err err
 	if err != nil {
 		return false, err
 	}
+	p.remarkOtherUsers(settings)
 	var none *sshdSetting
 	for _, s := range settings {
-		_, ours := p.before.find(madeFile, s.file)
-		if s.keyword != keysCommand || ours || p.inBlock(s) {
+		if s.keyword != keysCommand || p.isOurs(s) {
 			continue
 		}
 		switch {
 		case isNone(s.value):
-			if none == nil && !s.match {
+			if none == nil && !s.inMatch() {
 				none = &s
 			}
-		case s.match && asksVerifier(s.value):
+		case s.inMatch() && asksVerifier(s.value):
 			p.remarkOtherProgram(s, program, o)
-		case s.match:
+		case s.inMatch():
 			p.remark("%s: in this Match block sshd asks %s, and not the verifier", s.place(), s.value)
 		case asksVerifier(s.value) && none != nil:
 			return false, standsBefore(*none, s.file)

@@ -20,7 +20,7 @@ func (p *Plan) checkKept(main, place string) error {
 	if err != nil {
 		return err
 	}
-	first := slices.IndexFunc(settings, func(s sshdSetting) bool { return s.keyword == keysCommand && !s.match })
+	first := slices.IndexFunc(settings, func(s sshdSetting) bool { return s.keyword == keysCommand && !s.inMatch() })
 	if first >= 0 && asksVerifier(settings[first].value) {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (p *Plan) confirmForgotten(sshd string) error {
 		p.remark("whether sshd still asks the verifier could not be seen: %v", err)
 		return nil
 	}
-	for _, keyword := range []string{keysCommand, keysCommandUser} {
+	for _, keyword := range []string{keysCommand, keysCommandUser, principalsCommand, principalsCommandUser} {
 		if use := p.usesRemoved(sshdSetting{keyword: keyword, value: settings.First(keyword)}); use != "" {
 			return &Refusal{Path: sshd + " -T", Detail: use, Hint: "see which files sshd reads, by the Include lines of " + sshdConfig}
 		}
@@ -128,7 +128,7 @@ func (p *Plan) checkForgotten() error {
 	place, rest, _ := strings.Cut(strings.Join(uses, "; "), ": ")
 	return &Refusal{
 		Path: place, Detail: rest,
-		Hint: "take out each such AuthorizedKeysCommand with its AuthorizedKeysCommandUser, see that sshd -t says nothing, then run this again",
+		Hint: "take out each such command with the line of its user, see that sshd -t says nothing, then run this again",
 	}
 }
 
@@ -157,10 +157,9 @@ func (p *Plan) settingsWithoutOurs() ([]sshdSetting, error) {
 
 // usesRemoved says what of the plan's removals a line of sshd_config uses, or "".
 func (p *Plan) usesRemoved(s sshdSetting) string {
-	value := strings.Trim(s.value, `"`)
 	switch s.keyword {
-	case keysCommand:
-		if words := strings.Fields(value); len(words) > 0 && p.removesProgram(words[0]) {
+	case keysCommand, principalsCommand:
+		if words := strings.Fields(strings.Trim(s.value, `"`)); len(words) > 0 && p.removesProgram(words[0]) {
 			return "sshd would go on to ask " + words[0] + ", which goes"
 		}
 		if program := s.askedVerifier(); program != "" && p.host.firstOf(program) != "" {
@@ -168,9 +167,9 @@ func (p *Plan) usesRemoved(s sshdSetting) string {
 				return "sshd would go on to ask " + program + ", which needs " + needed + ", which goes"
 			}
 		}
-	case keysCommandUser:
-		if p.removes(string(madeUser) + " " + value) {
-			return "sshd would go on to run a command as " + value + ", who goes"
+	case keysCommandUser, principalsCommandUser:
+		if user := s.user(); p.removes(string(madeUser) + " " + user) {
+			return "sshd would go on to run a command as " + user + ", who goes"
 		}
 	}
 	return ""

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"slices"
 )
 
 // The marks are lines around what stands at the top of an sshd_config that includes no drop-in files.
@@ -92,9 +93,23 @@ func (p *Plan) planBlock(text string) error {
 	}
 	p.after.set(entry{Kind: madeBlock, Path: sshdConfig, Value: fingerprint([]byte(block))})
 	p.add("change", sshdConfig, "sshd asks the verifier about keys; the file includes no other", func() (func() error, error) {
-		return p.host.editFile(sshdConfig, func(old []byte) ([]byte, error) { return append([]byte(block), withoutBlock(old)...), nil })
+		return p.host.editBlock(sshdConfig, data, []byte(block))
 	})
 	return nil
+}
+
+// editBlock puts other lines, or none, in the place of ours, in a file that still has this content.
+func (h *host) editBlock(name string, planned, block []byte) (undo func() error, err error) {
+	start, end, _ := findBlock(planned)
+	former := planned[start:end]
+	return h.editFile(name, func(old []byte) ([]byte, error) {
+		if !bytes.Equal(old, planned) {
+			return nil, changedMeanwhile(name)
+		}
+		return slices.Concat(block, withoutBlock(old)), nil
+	}, func(now []byte) ([]byte, error) {
+		return slices.Concat(former, withoutBlock(now)), nil
+	})
 }
 
 // planRemoveBlock plans to take our lines out of sshd_config.
@@ -114,7 +129,7 @@ func (p *Plan) planRemoveBlock(e entry, purge bool) error {
 		return changedSSHD(e.Path)
 	}
 	p.add("change", e.Path, "sshd does not ask the verifier any more", func() (func() error, error) {
-		return p.host.editFile(e.Path, func(old []byte) ([]byte, error) { return withoutBlock(old), nil })
+		return p.host.editBlock(e.Path, data, nil)
 	})
 	return nil
 }

@@ -20,21 +20,25 @@ const (
 	maxIncludes = 16 // as in sshd
 
 	// Keywords in lower case, as sshd -T prints them.
-	keysCommand     = "authorizedkeyscommand"
-	keysCommandUser = "authorizedkeyscommanduser"
+	keysCommand           = "authorizedkeyscommand"
+	keysCommandUser       = "authorizedkeyscommanduser"
+	principalsCommand     = "authorizedprincipalscommand"
+	principalsCommandUser = "authorizedprincipalscommanduser"
 )
 
 // sshdConfig is the file that sshd reads first, or "".
 func (h *host) sshdConfig() string { return h.firstOf(sshdConfig, "/usr/etc/ssh/sshd_config") }
 
-// sshdSetting is a line of sshd_config that says which command sshd asks for keys, or as which user.
+// sshdSetting is a line of sshd_config that says which command sshd asks for keys or principals, or as which user.
 type sshdSetting struct {
 	file    string
 	line    int
 	keyword string // in lower case
 	value   string
-	match   bool // in a Match block
+	block   int // which Match block it is in, or 0
 }
+
+func (s sshdSetting) inMatch() bool { return s.block != 0 }
 
 func (s sshdSetting) place() string { return fmt.Sprintf("%s:%d", s.file, s.line) }
 
@@ -45,6 +49,7 @@ type sshdReader struct {
 	// planned is what files would hold. One that would be gone holds nothing.
 	planned  map[string]string
 	settings []sshdSetting
+	blocks   int // how many Match blocks there were so far
 	// unread are patterns of Include that mean something to glob(3), and nothing here.
 	unread []string
 }
@@ -52,7 +57,7 @@ type sshdReader struct {
 // readSSHD reads what sshd would with files as they are planned.
 func (p *Plan) readSSHD(main string, planned map[string]string) ([]sshdSetting, error) {
 	reader := &sshdReader{host: p.host, planned: planned}
-	if err := reader.read(main, false, 0); err != nil {
+	if err := reader.read(main, 0, 0); err != nil {
 		return nil, err
 	}
 	for _, place := range reader.unread {
@@ -65,7 +70,7 @@ func (p *Plan) readSSHD(main string, planned map[string]string) ([]sshdSetting, 
 	return reader.settings, nil
 }
 
-func (r *sshdReader) read(file string, match bool, depth int) error {
+func (r *sshdReader) read(file string, block, depth int) error {
 	text, ok := r.planned[file]
 	if !ok {
 		data, err := r.host.readFile(file)
@@ -80,9 +85,10 @@ func (r *sshdReader) read(file string, match bool, depth int) error {
 		keyword, value := splitSetting(line)
 		switch keyword {
 		case "match":
-			match = true
-		case keysCommand, keysCommandUser:
-			r.settings = append(r.settings, sshdSetting{file: file, line: number, keyword: keyword, value: value, match: match})
+			r.blocks++
+			block = r.blocks
+		case keysCommand, keysCommandUser, principalsCommand, principalsCommandUser:
+			r.settings = append(r.settings, sshdSetting{file: file, line: number, keyword: keyword, value: value, block: block})
 		case "include":
 			if depth == maxIncludes {
 				return &Refusal{Path: fmt.Sprintf("%s:%d", file, number), Detail: "too many levels of Include"}
@@ -97,7 +103,7 @@ func (r *sshdReader) read(file string, match bool, depth int) error {
 					r.unread = append(r.unread, fmt.Sprintf("%s:%d: Include %s", file, number, pattern))
 				}
 				for _, included := range files {
-					if err := r.read(included, match, depth+1); err != nil {
+					if err := r.read(included, block, depth+1); err != nil {
 						return err
 					}
 				}
@@ -127,6 +133,15 @@ func splitSetting(line string) (keyword, value string) {
 // isNone is whether a value stands for no command.
 func isNone(value string) bool {
 	return strings.EqualFold(strings.Trim(value, `"`), "none") || value == ""
+}
+
+// user is the user of a line that names one, or "" for none: sshd takes quotes and a comment away.
+func (s sshdSetting) user() string {
+	words, err := policy.SplitCommand(s.value)
+	if err != nil || isNone(words[0]) {
+		return ""
+	}
+	return words[0]
 }
 
 // asksVerifier is whether an AuthorizedKeysCommand is the verifier's, by either of its names.

@@ -16,10 +16,10 @@ func (p *Plan) planTimer(program string) error {
 		return nil
 	}
 	first := len(p.Steps)
-	if err := p.planFile(unitFolder+"/"+serviceUnit, hostFile(serviceUnit, program), owner{mode: 0o644}, "fetches the providers' keys", false); err != nil {
+	if err := p.planFile(unitFolder+"/"+serviceUnit, hostFile(serviceUnit, program, p.user), owner{mode: 0o644}, "fetches the providers' keys", false); err != nil {
 		return err
 	}
-	if err := p.planFile(unitFolder+"/"+timerUnit, hostFile(timerUnit, program), owner{mode: 0o644}, "says how often", false); err != nil {
+	if err := p.planFile(unitFolder+"/"+timerUnit, hostFile(timerUnit, program, p.user), owner{mode: 0o644}, "says how often", false); err != nil {
 		return err
 	}
 	if err := p.planLink(timerLink, "../"+timerUnit, "the timer starts with the system"); err != nil {

@@ -30,7 +30,7 @@ func (p *Plan) planUninstall(o Options) error {
 	made := slices.Clone(p.before.Made)
 	slices.Reverse(made)
 	slices.SortStableFunc(made, func(a, b entry) int { return rank(a) - rank(b) })
-	var other *sshdSetting
+	var other *otherVerifier
 	if !o.Purge {
 		var err error
 		if other, err = p.otherVerifier(); err != nil {
@@ -40,13 +40,13 @@ func (p *Plan) planUninstall(o Options) error {
 	var kept []string
 	disowned := false
 	for _, e := range made {
-		if other != nil && e.neededBy(other.askedVerifier()) {
+		if other != nil && e.neededBy(other) {
 			kept = append(kept, e.name())
 			continue
 		}
 		if e.isAccount() && !disowned {
 			disowned = true
-			if err := p.planDisown(o.Purge); err != nil {
+			if err := p.planDisown(o.Purge && !p.rulesLinked()); err != nil {
 				return err
 			}
 		}
@@ -56,7 +56,9 @@ func (p *Plan) planUninstall(o Options) error {
 		}
 	}
 	if o.Purge {
-		p.planRemoveTree(configFolder, "all rules go: --purge")
+		if err := p.planPurge(); err != nil {
+			return err
+		}
 	}
 	p.nameLostLog()
 	p.remarkKept(other, kept)
@@ -131,19 +133,8 @@ func (p *Plan) planRemoveFile(e entry, purge bool, reason string) error {
 		return nil
 	}
 	p.after.remove(e)
-	p.add("remove", e.Path, reason, p.removal(e.Path))
+	p.add("remove", e.Path, reason, p.host.removal(e.Path, fingerprint(data)))
 	return nil
-}
-
-// removal is a step that removes a file or link.
-func (p *Plan) removal(name string) func() (func() error, error) {
-	return func() (func() error, error) {
-		undo, err := p.host.backup(name)
-		if err != nil {
-			return nil, err
-		}
-		return undo, p.host.remove(name)
-	}
 }
 
 func (p *Plan) planRemoveLink(e entry) error {
@@ -159,7 +150,12 @@ func (p *Plan) planRemoveLink(e entry) error {
 		p.remark("%s: kept: it was changed since verifier install made it", e.Path)
 		return nil
 	}
-	p.add("remove", e.Path, "verifier install made it", p.removal(e.Path))
+	p.add("remove", e.Path, "verifier install made it", func() (func() error, error) {
+		if now, err := os.Readlink(name); err != nil || now != target {
+			return nil, errors.Join(changedMeanwhile(e.Path), err)
+		}
+		return func() error { return os.Symlink(target, name) }, os.Remove(name)
+	})
 	return nil
 }
 
@@ -195,7 +191,7 @@ func (p *Plan) planRemoveFolder(e entry, purge bool) error {
 		return func() error {
 			_, err := p.host.makeFolder(e.Path, o)
 			return err
-		}, os.Remove(name)
+		}, removeFolder(name)
 	})
 	return nil
 }
@@ -203,6 +199,30 @@ func (p *Plan) planRemoveFolder(e entry, purge bool) error {
 // removes is whether a step of the plan so far removes path.
 func (p *Plan) removes(path string) bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Action == "remove" && s.Path == path })
+}
+
+// rulesLinked is whether the rules are in another folder, to which /etc/opk leads. Nobody here has made that.
+func (p *Plan) rulesLinked() bool {
+	info, err := p.host.lstat(configFolder)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// planPurge plans that all rules go, or says where they are left.
+func (p *Plan) planPurge() error {
+	if !p.rulesLinked() {
+		p.planRemoveTree(configFolder, "all rules go: --purge")
+		return nil
+	}
+	name, err := p.host.path(configFolder)
+	if err != nil {
+		return err
+	}
+	target, err := os.Readlink(name)
+	if err != nil {
+		return err
+	}
+	p.remark("%s: kept: it is a link to %s, where all stays that verifier install has not made", configFolder, target)
+	return nil
 }
 
 // planRemoveTree plans to remove a folder with all that is in it.

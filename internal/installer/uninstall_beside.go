@@ -3,6 +3,7 @@
 package installer
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -15,9 +16,14 @@ func within(name, folder string) bool {
 	return name == folder || strings.HasPrefix(name, folder+"/")
 }
 
-// otherVerifier is a line of sshd_config that stays, and by which sshd goes on to ask a verifier that stays, or nil. An installation leaves such
-// a line as it is, and that program, often an older one, has had our files since.
-func (p *Plan) otherVerifier() (*sshdSetting, error) {
+// otherVerifier is a verifier that stays, and that sshd goes on to ask by a line that stays.
+type otherVerifier struct {
+	sshdSetting
+	user string // as whom sshd runs it
+}
+
+// otherVerifier finds one, or nil. An installation leaves such a line as it is, and that program, often an older one, has had our files since.
+func (p *Plan) otherVerifier() (*otherVerifier, error) {
 	settings, err := p.settingsWithoutOurs()
 	if err != nil {
 		return nil, err
@@ -29,7 +35,8 @@ func (p *Plan) otherVerifier() (*sshdSetting, error) {
 	if i < 0 {
 		return nil, nil
 	}
-	return &settings[i], nil
+	user, _ := effective(settings, keysCommandUser, settings[i].block)
+	return &otherVerifier{settings[i], cmp.Or(user.user(), policies.UserName)}, nil
 }
 
 // made is whether an installation has put the program at name there.
@@ -41,15 +48,15 @@ func (p *Plan) made(name string) bool {
 	})
 }
 
-// neededBy is whether the verifier at program, which sshd goes on to ask, would refuse somebody without e.
-func (e entry) neededBy(program string) bool {
+// neededBy is whether a verifier that sshd goes on to ask would refuse somebody without e.
+func (e entry) neededBy(other *otherVerifier) bool {
 	switch e.Kind {
 	case madeUser, madeGroup, madeModule, madeCache:
 		return true
 	case madeFolder:
 		return within(e.Path, configFolder) || within(cacheFolder, e.Path)
 	case madeFile:
-		return within(e.Path, configFolder) || e.Path == sudoersFile && e.Value == fingerprint([]byte(hostFile("sudoers", program)))
+		return within(e.Path, configFolder) || e.Path == sudoersFile && e.Value == fingerprint([]byte(hostFile("sudoers", other.askedVerifier(), other.user)))
 	default:
 		return false
 	}
@@ -64,7 +71,7 @@ func (e entry) name() string {
 }
 
 // remarkKept says what stays for another verifier, and until when.
-func (p *Plan) remarkKept(other *sshdSetting, kept []string) {
+func (p *Plan) remarkKept(other *otherVerifier, kept []string) {
 	if len(kept) == 0 {
 		return
 	}

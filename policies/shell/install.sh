@@ -29,7 +29,12 @@ put() {
 # sshd has room for one AuthorizedKeysCommand.
 command=$(sshd -T | sed -n 's/^authorizedkeyscommand //p')
 case $command in
-none | "$program verify "*) ;;
+none) ;;
+"$program verify "*)
+	# Another user could not read what is made here.
+	user=$(sshd -T | sed -n 's/^authorizedkeyscommanduser //p')
+	[ "$user" = opksshuser ] || fail "sshd asks the verifier as $user: expected opksshuser; verifier install is for other users"
+	;;
 *) fail "sshd asks another AuthorizedKeysCommand: take it out, and name it in config.yml: chain: ['$command']" ;;
 esac
 

@@ -1,0 +1,123 @@
+//go:build linux
+
+package installer
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"opkssh/policies"
+)
+
+// plainName is a name that passwd, sudoers and the units of systemd all take as it stands: sudoers reads capital letters as an alias.
+var plainName = regexp.MustCompile(`^[a-z_][a-zA-Z0-9_.-]*$`)
+
+// commandUser is the user as whom sshd runs a verifier, and where that is said.
+type commandUser struct{ name, place string }
+
+// find gives the first line of a keyword in a Match block, or outside of them (0).
+func find(settings []sshdSetting, keyword string, block int) (sshdSetting, bool) {
+	i := slices.IndexFunc(settings, func(s sshdSetting) bool { return s.keyword == keyword && s.block == block })
+	if i < 0 {
+		return sshdSetting{}, false
+	}
+	return settings[i], true
+}
+
+// effective is find for a login that a block is about: what the block does not say is said outside.
+func effective(settings []sshdSetting, keyword string, block int) (sshdSetting, bool) {
+	if s, found := find(settings, keyword, block); found {
+		return s, true
+	}
+	return find(settings, keyword, 0)
+}
+
+// isOurs is whether an installation has written a line.
+func (p *Plan) isOurs(s sshdSetting) bool {
+	_, ours := p.before.find(madeFile, s.file)
+	return ours || p.inBlock(s)
+}
+
+// askedUser is as whom sshd runs the verifier where it asks one already: such lines stay as they are, so all has to be for that user. The name is ""
+// where it asks none.
+func (p *Plan) askedUser() (asked commandUser, err error) {
+	main := p.host.sshdConfig()
+	if main == "" {
+		return asked, nil
+	}
+	settings, err := p.readSSHD(main, nil)
+	if err != nil {
+		return asked, err
+	}
+	if command, found := find(settings, keysCommand, 0); found && asksVerifier(command.value) {
+		user, _ := find(settings, keysCommandUser, 0)
+		asked = commandUser{user.user(), user.place()}
+	}
+	if sshd := p.runningSSHD(); sshd != "" {
+		// It knows better, if it starts at all.
+		if settings, err := effectiveSettings(sshd); err == nil && asksVerifier(settings.Command()) {
+			asked = commandUser{settings.CommandUser(), sshd + " -T"}
+		}
+	}
+	for _, s := range settings {
+		command, found := effective(settings, keysCommand, s.block)
+		if !s.inMatch() || !found || !asksVerifier(command.value) || p.isOurs(command) {
+			continue
+		}
+		user, _ := effective(settings, keysCommandUser, s.block)
+		name := user.user()
+		switch {
+		case name == "" || name == asked.name:
+		case asked.name == "":
+			asked = commandUser{name, user.place()}
+		default:
+			return asked, commandUser{name, user.place()}.refuse(", and elsewhere as " + asked.name + ": expected one user, who alone can read the rules")
+		}
+	}
+	return asked, nil
+}
+
+// refuse says what is wrong with a user whom sshd_config names.
+func (u commandUser) refuse(why string) error {
+	return &Refusal{
+		Path: u.place, Detail: "sshd asks the verifier as " + u.name + why,
+		Hint: fmt.Sprintf("let AuthorizedKeysCommandUser be %s there, whom this makes, run this again, and make sshd read its configuration", policies.UserName),
+	}
+}
+
+// account finds the user whom sshd_config names. It is the administrator's: nobody makes it here.
+func (u commandUser) account(h *host) (account, error) {
+	if !plainName.MatchString(u.name) {
+		return account{}, u.refuse(": expected a name that sudo and systemd read as it stands")
+	}
+	passwd, err := h.readFile(passwdFile)
+	if err != nil {
+		return account{}, err
+	}
+	line, found, err := h.findEntry("passwd", passwd, u.name)
+	if err != nil {
+		return account{}, err
+	}
+	if !found {
+		return account{}, u.refuse(", and there is no such user")
+	}
+	a, err := userIDs(line)
+	if err == nil && a.uid == 0 {
+		err = u.refuse(", who is root: expected a user without rights")
+	}
+	a.name = u.name
+	return a, err
+}
+
+// remarkOtherUsers names Match blocks in which sshd asks the verifier as somebody who cannot read what it reads.
+func (p *Plan) remarkOtherUsers(settings []sshdSetting) {
+	for _, s := range settings {
+		if _, command := find(settings, keysCommand, s.block); s.keyword != keysCommandUser || !s.inMatch() || command || s.user() == p.user {
+			continue
+		}
+		p.remark("%s: in this Match block AuthorizedKeysCommandUser is %s, and %s alone can read what the verifier reads: take the line out",
+			s.place(), cmp.Or(s.user(), "none"), p.user)
+	}
+}
