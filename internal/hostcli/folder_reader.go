@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,8 +27,14 @@ func newFolderReader(ctx context.Context, configDir string) *folderReader {
 	return &folderReader{configDir, sync.OnceValue(func() *hostfiles.Account { return findFolderReader(ctx, configDir) })}
 }
 
-// findFolderReader gives nil, too, where a Match block has another command or user: there are several readers then, or it is not known who.
+// folderReaderPatience is for all questions to sshd together: an emergency does not wait for them.
+const folderReaderPatience = 2 * time.Second
+
+// findFolderReader gives nil, too, where a Match block has another command or user, or where that is not known in time: there may be several
+// readers then.
 func findFolderReader(ctx context.Context, configDir string) *hostfiles.Account {
+	ctx, cancel := context.WithTimeout(ctx, folderReaderPatience)
+	defer cancel()
 	settings, err := sshdsettings.Read(ctx, sshdsettings.Query{})
 	if err != nil {
 		return nil
@@ -36,7 +44,7 @@ func findFolderReader(ctx context.Context, configDir string) *hostfiles.Account 
 		return nil
 	}
 	a.checkMatchBlocks(ctx, settings)
-	if slices.ContainsFunc(a.findings, func(f auditFinding) bool { return f.Code == codeMatchBlock }) {
+	if slices.ContainsFunc(a.findings, func(f auditFinding) bool { return f.Code == codeMatchBlock || f.Code == codeSSHDConfig }) {
 		return nil
 	}
 	account, err := hostfiles.LookupAccount(ctx, settings.CommandUser())
@@ -52,12 +60,14 @@ func readsFolder(settings sshdsettings.Settings, configDir string) bool {
 	return err == nil && filepath.Clean(command.options.configDir) == configDir
 }
 
-// newFile is for one that is made: files of the folder are read by the same account.
-func (r *folderReader) newFile() hostfiles.NewFile {
-	return hostfiles.NewFile{
-		Like:   []string{"providers", "auth_id", "providers.d/*.conf", "auth_id.d/*.conf", "policy.d/*.yml", "config.yml"},
-		Reader: r.account,
+// newFile is for path, where that is made: files of the folder are read by the same account. It is asked here, and not while others wait for
+// the file's lock.
+func (r *folderReader) newFile(path string) hostfiles.NewFile {
+	made := hostfiles.NewFile{Like: []string{"providers", "auth_id", "providers.d/*.conf", "auth_id.d/*.conf", "policy.d/*.yml", "config.yml"}}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		made.Reader = r.account()
 	}
+	return made
 }
 
 // remarks say that a login cannot read a file of the folder, and what comes of it.

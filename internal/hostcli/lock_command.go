@@ -111,9 +111,7 @@ func runLock(cmd *cobra.Command, options *lockOptions, identities []string, unlo
 	if options.dryRun {
 		err = plan.try()
 	} else {
-		made := reader.newFile()
-		made.Secret = true // env_vars may come to hold some
-		_, err = hostfiles.EditSystem(plan.path, made, plan.edit)
+		_, err = hostfiles.EditSystem(plan.path, reader.newFile(plan.path), plan.edit)
 	}
 	if err != nil {
 		return configError(err)

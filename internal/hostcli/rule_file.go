@@ -77,7 +77,7 @@ func (f ruleFile) edit(dryRun bool, change func(data []byte) ([]byte, error)) (c
 	case f.home != nil:
 		_, err = hostfiles.EditHome(f.home, edit)
 	default:
-		_, err = hostfiles.EditSystem(f.path, f.reader.newFile(), edit)
+		_, err = hostfiles.EditSystem(f.path, f.reader.newFile(f.path), edit)
 	}
 	return changes, err
 }

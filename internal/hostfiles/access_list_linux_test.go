@@ -140,20 +140,3 @@ func TestMayOpenByAnAccessList(t *testing.T) {
 		t.Error("expected that nothing is known")
 	}
 }
-
-// TestNewFileBesideAnAccessList: where more than group and mode count, nothing is taken from the access that works.
-func TestNewFileBesideAnAccessList(t *testing.T) {
-	dir := folder(t)
-	path := write(t, dir+"/f", "a", 0o600)
-	readableFor(t, path, 4711)
-	chmod(t, path, 0o644)
-	want := accessListOf(t, path)
-	made := NewFile{Like: []string{"f"}, Reader: func() *Account { return &Account{Name: "self", UID: effectiveUID()} }, Secret: true}
-	if changed, err := editOwned(dir+"/new", me(), made, appending("b")); err != nil || !changed {
-		t.Fatalf("expected a new file, got %v, %v", changed, err)
-	}
-	wantMode(t, dir+"/new", 0o644)
-	if got := accessListOf(t, dir+"/new"); !bytes.Equal(got, want) {
-		t.Errorf("expected the list %x, got %x", want, got)
-	}
-}

@@ -16,10 +16,8 @@ var ErrChanged = errors.New("the file was changed by another program meanwhile")
 type NewFile struct {
 	// Like names neighbours by patterns for [io/fs.Glob] in the folder. Names that begin with a dot do not count.
 	Like []string
-	// Reader gives the account that has to read the file, or nil. It is asked only where the file is missing, and may be nil.
-	Reader func() *Account
-	// Secret: the file is not for everybody, even where its neighbours are, if Reader is known.
-	Secret bool
+	// Reader is the account that has to read the file, or nil.
+	Reader *Account
 }
 
 // EditSystem replaces a file of the host by what edit makes of its content, and says whether there was anything to change. The

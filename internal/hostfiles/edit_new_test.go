@@ -29,23 +29,20 @@ func TestNewFileForItsReader(t *testing.T) {
 		folder fs.FileMode
 		files  []file
 		reader *Account
-		secret bool
 		gid    uint32
 		mode   fs.FileMode
 	}{
-		{"nothing is known", 0o755, nil, nil, false, otherGroup, 0o644},
-		{"nothing is known, and the folder is for its group", 0o750, nil, nil, false, otherGroup, 0o640},
-		{"nothing is known, and the folder cannot be listed", 0o751, nil, nil, false, otherGroup, 0o640},
-		{"no neighbour", 0o755, nil, reader, false, commandUID, 0o640},
-		{"a drop-in for everybody", 0o755, []file{{"providers.d/a.conf", 0, 0o644}}, nil, false, 0, 0o644},
-		{"a secret beside a drop-in for everybody", 0o755, []file{{"providers.d/a.conf", 0, 0o644}}, reader, true, commandUID, 0o640},
-		{"a secret for whoever reads it", 0o755, []file{{"providers.d/a.conf", 0, 0o644}}, nil, true, 0, 0o644},
-		{"no secret", 0o755, []file{{"providers.d/a.conf", 0, 0o644}}, reader, false, 0, 0o644},
-		{"a drop-in for the reader's group", 0o755, []file{{"providers.d/a.conf", commandUID, 0o640}}, nil, false, commandUID, 0o640},
-		{"a drop-in that does not count", 0o755, []file{{"providers.d/.a.conf", 0, 0o600}, {"providers.d/a.conf~", 0, 0o600}}, nil, false, otherGroup, 0o644},
-		{"one that the reader cannot read", 0o755, []file{{"providers", 0, 0o600}, {"providers.d/a.conf", commandUID, 0o640}}, reader, false, commandUID, 0o640},
-		{"none that the reader can read", 0o755, []file{{"providers", otherGroup, 0o640}}, reader, false, commandUID, 0o640},
-		{"root reads all", 0o755, []file{{"providers", otherGroup, 0o640}}, &Account{Name: "root"}, true, otherGroup, 0o640},
+		{"nothing is known", 0o755, nil, nil, otherGroup, 0o644},
+		{"nothing is known, and the folder is for its group", 0o750, nil, nil, otherGroup, 0o640},
+		{"nothing is known, and the folder cannot be listed", 0o751, nil, nil, otherGroup, 0o640},
+		{"no neighbour", 0o755, nil, reader, commandUID, 0o640},
+		{"a drop-in for everybody", 0o755, []file{{"providers.d/a.conf", 0, 0o644}}, nil, 0, 0o644},
+		{"a drop-in for everybody, and its reader", 0o755, []file{{"providers.d/a.conf", 0, 0o644}}, reader, 0, 0o644},
+		{"a drop-in for the reader's group", 0o755, []file{{"providers.d/a.conf", commandUID, 0o640}}, nil, commandUID, 0o640},
+		{"a drop-in that does not count", 0o755, []file{{"providers.d/.a.conf", 0, 0o600}, {"providers.d/a.conf~", 0, 0o600}}, nil, otherGroup, 0o644},
+		{"one that the reader cannot read", 0o755, []file{{"providers", 0, 0o600}, {"providers.d/a.conf", commandUID, 0o640}}, reader, commandUID, 0o640},
+		{"none that the reader can read", 0o755, []file{{"providers", otherGroup, 0o640}}, reader, commandUID, 0o640},
+		{"root reads all", 0o755, []file{{"providers", otherGroup, 0o640}}, &Account{Name: "root"}, otherGroup, 0o640},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			// Below /, since a test's own folder is closed to the reader.
@@ -61,7 +58,7 @@ func TestNewFileForItsReader(t *testing.T) {
 			}
 			makeFolder(t, dir+"/providers.d")
 			makeLink(t, "gone", dir+"/providers.d/0.conf") // is no neighbour
-			made := NewFile{Like: like, Reader: func() *Account { return test.reader }, Secret: test.secret}
+			made := NewFile{Like: like, Reader: test.reader}
 			if changed, err := EditSystem(dir+"/config.yml", made, appending("x")); err != nil || !changed {
 				t.Fatalf("expected a new file, got %v, %v", changed, err)
 			}
@@ -81,17 +78,4 @@ func makeFolder(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	chmod(t, path, 0o755)
-}
-
-// TestNewFileAsksForNobody: who reads a file that is there already is not asked, since sshd would have to say it.
-func TestNewFileAsksForNobody(t *testing.T) {
-	path := write(t, folder(t)+"/f", "x", 0o600)
-	made := NewFile{Reader: func() *Account {
-		t.Error("asked for the reader of a file that is there")
-		return nil
-	}}
-	if changed, err := editOwned(path, me(), made, appending("y")); err != nil || !changed {
-		t.Errorf("expected a change, got %v, %v", changed, err)
-	}
-	wantMode(t, path, 0o600)
 }

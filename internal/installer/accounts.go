@@ -37,6 +37,7 @@ const (
 type account struct {
 	name     string
 	uid, gid int
+	shell    string // of one who was there
 }
 
 // planAccount finds the user as whom sshd runs the verifier, and plans the group and the user that are missing.
@@ -47,7 +48,11 @@ func (p *Plan) planAccount() (account, error) {
 	}
 	p.user = cmp.Or(asked.name, policies.UserName)
 	if p.user != policies.UserName {
-		return asked.account(p.host)
+		a, err := asked.account(p.host)
+		if err == nil {
+			p.remarkShell(a)
+		}
+		return a, err
 	}
 	passwd, err := p.host.readFile(passwdFile)
 	if err != nil {
@@ -176,6 +181,9 @@ func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
 				if _, found := findLine(old, name); found {
 					return nil, fmt.Errorf("%s is there by now", name)
 				}
+				if hasNumber(old, strings.Split(l.line, ":")[2]) {
+					return nil, changedMeanwhile(l.file) // two with one number are one to the kernel
+				}
 				return withLine(old, l.line), nil
 			}, func(now []byte) ([]byte, error) {
 				name, _, _ := strings.Cut(l.line, ":")
@@ -194,6 +202,16 @@ func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
 		}
 		return undos, nil
 	})
+}
+
+// hasNumber is whether a line of passwd(5) or group(5) has this ID.
+func hasNumber(data []byte, id string) bool {
+	for line := range strings.Lines(string(data)) {
+		if columns := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(columns) > 2 && columns[2] == id {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *host) removeEntries(files []string, e entry) (undo func() error, err error) {

@@ -239,8 +239,14 @@ func create(path string, data []byte, o owner) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(os.Link(beside, path), os.Remove(beside)); err != nil {
-		return err
+	err = unix.Renameat2(unix.AT_FDCWD, beside, unix.AT_FDCWD, path, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // a file system that cannot
+		if err = os.Link(beside, path); err == nil {
+			err = os.Remove(beside)
+		}
+	}
+	if err != nil {
+		return errors.Join(&fs.PathError{Op: "create", Path: path, Err: err}, os.Remove(beside))
 	}
 	return syncFolder(filepath.Dir(path))
 }

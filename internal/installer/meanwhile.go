@@ -30,6 +30,9 @@ func (h *host) locked(name string, do func() error) error {
 		return err
 	}
 	unlock, err := hostfiles.Lock(path, lockPatience)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return do() // what makes room must not fail for want of it
+	}
 	if err != nil {
 		return err
 	}

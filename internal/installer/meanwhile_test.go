@@ -125,3 +125,31 @@ func TestBlockMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// TestNumberTakenMeanwhile: the ID that the plan has found free may be another user's by now, who would be the same to the kernel.
+func TestNumberTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	h := &host{root: t.TempDir()}
+	if err := os.Mkdir(filepath.Join(h.root, "etc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const theirs = "carol:x:999:999::/home/carol:/bin/sh\n"
+	passwd := filepath.Join(h.root, passwdFile)
+	if err := os.WriteFile(passwd, []byte(theirs), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for id, taken := range map[string]bool{"999": true, "99": false} {
+		undo, err := h.addEntries([]accountLine{{passwdFile, "opksshuser:x:" + id + ":999::/nonexistent:/usr/sbin/nologin"}})
+		if refusal := (*Refusal)(nil); errors.As(err, &refusal) != taken || !taken && err != nil {
+			t.Errorf("%s: got %v", id, err)
+		}
+		if undo != nil {
+			if err := undo(); err != nil {
+				t.Error(err)
+			}
+		}
+		if data, err := os.ReadFile(passwd); err != nil || string(data) != theirs {
+			t.Errorf("%s: expected %q, got %q, %v", id, theirs, data, err)
+		}
+	}
+}

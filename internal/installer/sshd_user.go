@@ -5,9 +5,12 @@ package installer
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
+	"strings"
 
+	"opkssh/pkg/policy"
 	"opkssh/policies"
 )
 
@@ -51,19 +54,19 @@ func (p *Plan) askedUser() (asked commandUser, err error) {
 	if err != nil {
 		return asked, err
 	}
-	if command, found := find(settings, keysCommand, 0); found && asksVerifier(command.value) {
+	if command, found := find(settings, keysCommand, 0); found && readsConfigFolder(command.value) {
 		user, _ := find(settings, keysCommandUser, 0)
 		asked = commandUser{user.user(), user.place()}
 	}
 	if sshd := p.runningSSHD(); sshd != "" {
 		// It knows better, if it starts at all.
-		if settings, err := effectiveSettings(sshd); err == nil && asksVerifier(settings.Command()) {
+		if settings, err := effectiveSettings(sshd); err == nil && readsConfigFolder(settings.Command()) {
 			asked = commandUser{settings.CommandUser(), sshd + " -T"}
 		}
 	}
 	for _, s := range settings {
 		command, found := effective(settings, keysCommand, s.block)
-		if !s.inMatch() || !found || !asksVerifier(command.value) || p.isOurs(command) {
+		if !s.inMatch() || !found || !readsConfigFolder(command.value) || p.isOurs(command) {
 			continue
 		}
 		user, _ := effective(settings, keysCommandUser, s.block)
@@ -77,6 +80,27 @@ func (p *Plan) askedUser() (asked commandUser, err error) {
 		}
 	}
 	return asked, nil
+}
+
+// readsConfigFolder is whether a command asks the verifier about what is in /etc/opk: with --config-dir it may be another folder's.
+func readsConfigFolder(command string) bool {
+	if !asksVerifier(command) {
+		return false
+	}
+	words, err := policy.SplitCommand(command)
+	if err != nil {
+		return true
+	}
+	for i, word := range words {
+		folder, ok := strings.CutPrefix(word, "--config-dir=")
+		if word == "--config-dir" && i+1 < len(words) {
+			folder, ok = words[i+1], true
+		}
+		if ok && path.Clean(folder) != configFolder {
+			return false
+		}
+	}
+	return true
 }
 
 // refuse says what is wrong with a user whom sshd_config names.
@@ -104,11 +128,28 @@ func (u commandUser) account(h *host) (account, error) {
 		return account{}, u.refuse(", and there is no such user")
 	}
 	a, err := userIDs(line)
-	if err == nil && a.uid == 0 {
+	switch {
+	case err != nil:
+	case a.uid == 0:
 		err = u.refuse(", who is root: expected a user without rights")
+	case u.name == "nobody":
+		err = u.refuse(", as whom other services run, too: expected a user of its own, whose files nobody else can write")
 	}
 	a.name = u.name
+	if columns := strings.Split(line, ":"); len(columns) > shellColumn {
+		a.shell = columns[shellColumn]
+	}
 	return a, err
+}
+
+const shellColumn = 6
+
+// remarkShell is about a user whom somebody can log in as: it could write the providers' keys, and read home rules by sudo.
+func (p *Plan) remarkShell(a account) {
+	if shell := path.Base(a.shell); shell != "nologin" && shell != "false" {
+		p.remark("warning: %s, as whom sshd asks the verifier, has the shell %s: whoever logs in as %s decides who gets in. "+
+			"Take a user without one: usermod --shell /usr/sbin/nologin %s", a.name, cmp.Or(a.shell, "/bin/sh"), a.name, a.name)
+	}
 }
 
 // remarkOtherUsers names Match blocks in which sshd asks the verifier as somebody who cannot read what it reads.
