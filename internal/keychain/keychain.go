@@ -25,8 +25,10 @@ type Entry struct {
 	KeyFile string `json:"key_file,omitempty"`
 	// Alias is the provider's, in the configuration of the login.
 	Alias string `json:"alias,omitempty"`
-	// Limits are what the login's flags said, which no configuration knows.
+	// Limits are what the login's flags said, which no configuration knows. NoConfirm is that the agent is not to ask, whatever that says.
 	Limits
+	NoConfirm  bool   `json:"no_agent_confirm,omitempty"`
+	AddToAgent string `json:"add_to_agent,omitempty"` // said by a flag, too
 	// AtLogin is what counted at the login, by flags and configuration. Older releases kept nothing of it.
 	AtLogin Limits `json:"at_login,omitzero"`
 }

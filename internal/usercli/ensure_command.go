@@ -234,7 +234,7 @@ func logInFor(ctx context.Context, t *terminal, host, alias string, options func
 
 // optionsAsBefore are those of the login before, as far as its key and what is kept with its refresh token tell them.
 func optionsAsBefore(t *terminal, configPath string, provider login.Provider, pair userkeys.Pair, store *keychain.Store) *loginOptions {
-	o := &loginOptions{keyType: string(userkeys.ECDSA), configPath: configPath, timeout: login.DefaultTimeout}
+	o := &loginOptions{keyType: string(userkeys.ECDSA), configPath: configPath, timeout: login.DefaultTimeout, asBefore: true}
 	id, found := userkeys.Read(pair)
 	if !found {
 		return o
@@ -246,15 +246,20 @@ func optionsAsBefore(t *terminal, configPath string, provider login.Provider, pa
 		return o
 	}
 	o.principals = id.Certificate.ValidPrincipals
-	if id.Mark.InAgent {
-		o.addToAgent = login.AgentOnly
-	}
 	before, err := store.Get(keyOf(id))
 	if err != nil {
 		t.detail("what the login before was told is not known: %v", err)
 	}
+	switch {
+	case id.Mark.InAgent:
+		o.addToAgent = login.AgentOnly
+	case before.AddToAgent == string(login.AgentNo):
+		o.addToAgent = login.AgentNo
+	case id.Mark.AlsoInAgent, before.AddToAgent != "":
+		o.addToAgent = login.AgentAuto // ssh works without an agent, too
+	}
 	o.expiresIn = login.Lifetime(before.ExpiresIn)
-	o.agentConfirm, o.confirmSaid = before.AgentConfirm, before.AgentConfirm
+	o.agentConfirm, o.confirmSaid = before.AgentConfirm, before.AgentConfirm || before.NoConfirm
 	o.agentLifetime = login.AgentLifetime(before.AgentLifetime)
 	return o
 }

@@ -3,6 +3,7 @@ package usercli
 import (
 	"context"
 	"crypto"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +25,10 @@ type keyPlace struct {
 	agent     *userkeys.Agent // nil: none
 	forHosts  bool            // pair is that of a provider with hosts, in ~/.ssh/opkssh
 	printed   bool            // the key goes to standard output, and nowhere else
+
+	written userkeys.Pair // zero: not yet
+	mark    userkeys.Mark // of what was written
+	until   time.Time     // when the agent drops the key, if that is known
 }
 
 // openKeyPlace finds out what can be found out before somebody is sent to the provider, who would have gone there for nothing.
@@ -47,7 +52,7 @@ func openKeyPlace(ctx context.Context, t *terminal, provider login.Provider, o *
 	if err := p.openAgent(ctx, t); err != nil {
 		return nil, err
 	}
-	if p.agent == nil && (o.agentConfirm || o.agentLifetime != 0) {
+	if p.agent == nil && !o.asBefore && (o.agentConfirm || o.agentLifetime != 0) {
 		t.note("warning: this login gives the key to no ssh-agent, for which --agent-confirm and --lifetime are: see --add-to-agent")
 	}
 	return p, nil
@@ -134,8 +139,14 @@ func (p *keyPlace) store(t *terminal, key crypto.Signer, cert *ssh.Certificate) 
 		}
 		return stored, keyFileError(err)
 	}
+	p.written = stored.pair
 	if replaces {
 		stored.replaced = &old
+	}
+	if p.forHosts {
+		if err := userkeys.UpdateHostConfig(p.sshFolder, p.alias, p.use == login.AgentOnly); err != nil {
+			t.note("warning: ssh may look for the key in the wrong place: %v; see opkssh ssh-config", err)
+		}
 	}
 	stored.inFile = p.use != login.AgentOnly
 	return stored, nil
@@ -146,19 +157,41 @@ func (p *keyPlace) addToAgent(t *terminal, key crypto.Signer, cert *ssh.Certific
 	if err != nil {
 		return err
 	}
-	if err := giveToAgent(t, p.agent, key, cert, p.alias, p.limits); err != nil {
+	p.until, err = giveToAgent(t, p.agent, key, cert, p.alias, p.limits)
+	if p.written != (userkeys.Pair{}) {
+		markAgent(t, p.written, cert, p.mark, p.until, err)
+	}
+	if err != nil {
 		return err
 	}
 	return p.agent.RemoveReplaced(folder, cert)
 }
 
-// giveToAgent warns of an agent that does not drop the key.
-func giveToAgent(t *terminal, agent *userkeys.Agent, key crypto.Signer, cert *ssh.Certificate, alias string, limits userkeys.Constraints) error {
-	err := agent.Add(key, cert, alias, limits, time.Now())
-	if err == nil && agent.NoLifetimes() {
+// markAgent has the certificate's file, which says old, say what the agent did with the key. Without an answer the agent may have it.
+func markAgent(t *terminal, pair userkeys.Pair, cert *ssh.Certificate, old userkeys.Mark, until time.Time, answer error) {
+	mark := userkeys.Mark{Alias: old.Alias, AlsoInAgent: true, Until: until}
+	if refused := (*userkeys.RefusedError)(nil); errors.As(answer, &refused) {
+		mark.AlsoInAgent = false
+	}
+	if mark == old {
+		return
+	}
+	if err := pair.SetMark(cert, mark); err != nil {
+		t.note("warning: %s does not say whether the ssh-agent has the key: %v", pair.Certificate, err)
+	}
+}
+
+// giveToAgent gives [userkeys.Agent.Until], and warns of an agent that does not drop the key.
+func giveToAgent(
+	t *terminal, agent *userkeys.Agent, key crypto.Signer, cert *ssh.Certificate, alias string, limits userkeys.Constraints,
+) (until time.Time, err error) {
+	if err := agent.Add(key, cert, alias, limits, time.Now()); err != nil {
+		return time.Time{}, err
+	}
+	if agent.NoLifetimes() {
 		t.note("warning: this ssh-agent knows no lifetimes: it holds the key until the next login or logout, also beyond its end")
 	}
-	return err
+	return agent.Until(cert, limits, time.Now()), nil
 }
 
 // removeReplaced removes the account's certificates under other names whose private keys were in the agent alone, until this
@@ -208,19 +241,16 @@ func (p *keyPlace) place(cert *ssh.Certificate) (userkeys.Pair, error) {
 // write leaves the alias out where clients that know no alias may want to replace the files. It returns the pair that it wrote: of
 // the account's own names, another login may have taken one in the meantime.
 func (p *keyPlace) write(pair userkeys.Pair, key crypto.Signer, cert *ssh.Certificate) (userkeys.Pair, error) {
-	mark := userkeys.Mark{InAgent: p.use == login.AgentOnly, AlsoInAgent: p.use != login.AgentOnly && p.agent != nil}
+	p.mark = userkeys.Mark{InAgent: p.use == login.AgentOnly, AlsoInAgent: p.use != login.AgentOnly && p.agent != nil, Until: p.until}
 	if p.pair != nil && !p.forHosts {
-		return pair, pair.WriteMarked(key, cert, mark)
+		return pair, pair.WriteMarked(key, cert, p.mark)
 	}
-	mark.Alias = p.alias
+	p.mark.Alias = p.alias
 	var err error
 	if p.pair != nil {
-		err = pair.WriteMarked(key, cert, mark)
+		err = pair.WriteMarked(key, cert, p.mark)
 	} else {
-		pair, err = userkeys.WritePlaced(p.ownFolder(), key, cert, mark, time.Now())
-	}
-	if err == nil && p.forHosts {
-		err = userkeys.UpdateHostConfig(p.sshFolder, p.alias, mark.InAgent)
+		pair, err = userkeys.WritePlaced(p.ownFolder(), key, cert, p.mark, time.Now())
 	}
 	if err != nil || p.forHosts && !userkeys.Configured(p.sshFolder) {
 		return pair, err

@@ -50,6 +50,7 @@ type loginOptions struct {
 
 	accessTokenSaid bool               // sendAccessToken is not the provider's
 	confirmSaid     bool               // nor is agentConfirm
+	asBefore        bool               // nobody typed these: they are an earlier login's
 	chooser         *login.ChooserPage // the page on which the provider was chosen, or nil
 }
 

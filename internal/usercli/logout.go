@@ -22,7 +22,9 @@ func logout(ctx context.Context, t *terminal, s keySelection) (*logoutReport, er
 	inFiles, err := keysInFiles(s.file)
 	report.failed(err)
 	list, rest := divide(inFiles, match)
-	inAgent, others := divide(list, func(id userkeys.Identity) bool { return id.Mark.InAgent && !id.HasKeyFile && !id.Expired(time.Now()) })
+	inAgent, others := divide(list, func(id userkeys.Identity) bool {
+		return id.Mark.InAgent && !id.HasKeyFile && !id.AgentDropped(time.Now())
+	})
 	if s.file == "" || len(inAgent) == 0 {
 		report.removeFiles(s, others)
 	}
@@ -35,8 +37,8 @@ func logout(ctx context.Context, t *terminal, s keySelection) (*logoutReport, er
 	if s.file != "" {
 		match = func(userkeys.Identity) bool { return false }
 	}
-	alsoInAgent, _ := divide(list, func(id userkeys.Identity) bool { return id.Mark.AlsoInAgent && !id.Expired(time.Now()) })
-	gone, alone, err := agentLogout{inFiles, list, inAgent, alsoInAgent, match}.run(ctx, t, report)
+	alsoInAgent, _ := divide(list, func(id userkeys.Identity) bool { return id.Mark.AlsoInAgent && !id.AgentDropped(time.Now()) })
+	gone, alone, err := agentLogout{inFiles, list, inAgent, alsoInAgent, match, s}.run(ctx, t, report)
 	report.failed(err)
 	if len(list)+len(alone) == 0 && unknown != nil {
 		return report, errors.Join(append([]error{unknown}, report.errs...)...)

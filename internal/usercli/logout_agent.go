@@ -21,6 +21,7 @@ type agentLogout struct {
 	onlyThere []userkeys.Identity          // those of list whose private keys an agent alone has, by what their files say
 	alsoThere []userkeys.Identity          // those of list that a login gave to an agent too
 	match     func(userkeys.Identity) bool // which keys are logged out of those that no file tells of
+	selection keySelection
 }
 
 // run takes the keys out of the agent. gone are those of onlyThere that no agent has any more, as far as can be seen; the certificate files of
@@ -45,7 +46,7 @@ func (l agentLogout) run(ctx context.Context, t *terminal, r *logoutReport) (gon
 		}
 	}
 	hides := err != nil || agent != nil && len(removed) == 0 && len(l.onlyThere)+len(l.alsoThere) > 0 && agent.MayBeLocked()
-	left := 0
+	left, kept := 0, false
 	for _, id := range l.onlyThere {
 		switch {
 		case slices.ContainsFunc(removed, id.SameKey):
@@ -55,6 +56,7 @@ func (l agentLogout) run(ctx context.Context, t *terminal, r *logoutReport) (gon
 			gone = append(gone, id)
 		default:
 			left++
+			kept = true
 			r.Kept = append(r.Kept, keptFile{id.Pair.Certificate, "its private key may still be in an ssh-agent"})
 		}
 	}
@@ -69,12 +71,33 @@ func (l agentLogout) run(ctx context.Context, t *terminal, r *logoutReport) (gon
 	case left == 0 || err != nil:
 	case agent == nil:
 		err = withHint(fmt.Errorf("%s may still be in an ssh-agent, and none can be reached", count(left, "key")),
-			"set SSH_AUTH_SOCK to that agent's socket and run opkssh logout, or remove what was kept if that agent has ended")
+			"set SSH_AUTH_SOCK to that agent's socket and "+l.again(kept, "that agent has ended"))
 	default:
 		err = withHint(fmt.Errorf("%s may still be in the ssh-agent, which shows no keys and may be locked", count(left, "key")),
-			"unlock it with ssh-add -X and run opkssh logout, or remove what was kept if it has been started anew")
+			"unlock it with ssh-add -X and "+l.again(kept, "it has been started anew"))
 	}
 	return gone, alone, err
+}
+
+// again is how to take out of the agent what is left there, and nothing else. gone is why it may not be there.
+func (l agentLogout) again(kept bool, gone string) string {
+	s, command := l.selection, "run opkssh logout"
+	switch {
+	case s.alias != "":
+		command += " " + s.alias
+	case s.file != "" && !kept:
+		// The file that told which key it is has been removed.
+		return "put the key's line of ssh-add -L into a file, and run ssh-add -d with that"
+	case s.file != "":
+		command += " -i " + s.file
+	}
+	if s.alias != "" && s.configPath != "" {
+		command += " --config-path " + s.configPath
+	}
+	if kept {
+		command += ", or remove what was kept if " + gone
+	}
+	return command
 }
 
 // takeOut removes the keys with and without their certificates.

@@ -73,14 +73,15 @@ func (p *keyPlace) updateAgent(ctx context.Context, t *terminal, stored *storedK
 	return nil
 }
 
-// removeReplacedKey takes a key out of the agent, with and without its certificate, once a login has written another key in its place: nobody
-// would find it there any more.
+// removeReplacedKey takes a key out of the agent once a login has written another key in its place: nobody would find it there any more. With
+// its certificate it can be found, and stays if it is another account's.
 func (p *keyPlace) removeReplacedKey(ctx context.Context, t *terminal, old userkeys.Identity) {
-	if now, found := userkeys.Read(old.Pair); found && now.SameKey(old) {
+	now, found := userkeys.Read(old.Pair)
+	if found && now.SameKey(old) {
 		return
 	}
 	remove := func(agent *userkeys.Agent) error {
-		_, errCertificate := agent.Remove(old.SameKey)
+		_, errCertificate := agent.Remove(func(id userkeys.Identity) bool { return old.SameKey(id) && now.Same(id) })
 		_, errPlain := agent.RemovePlain([]userkeys.Identity{old})
 		return cmp.Or(errCertificate, errPlain)
 	}

@@ -43,6 +43,8 @@ func (o *loginOptions) entry(provider login.Provider, token string) keychain.Ent
 		RefreshToken: token, ClientID: provider.ClientID, ClientSecret: provider.ClientSecret,
 		Limits:  limits(o.expiresIn, o.agentConfirm, o.agentLifetime),
 		AtLogin: limits(lifetime(provider), provider.AgentConfirm, provider.AgentLifetime),
+
+		NoConfirm: o.confirmSaid && !o.agentConfirm, AddToAgent: string(o.addToAgent),
 	}
 	if len(provider.Aliases) > 0 {
 		e.Alias = provider.Aliases[0]

@@ -156,7 +156,11 @@ func (r *renewal) renew(ctx context.Context, t *terminal, store *keychain.Store,
 		}
 	}
 	if err := replaceInAgent(ctx, t, id, func(agent *userkeys.Agent, held userkeys.Identity) error {
-		return giveToAgent(t, agent, private, cert, held.Alias, agentConstraints(provider))
+		until, err := giveToAgent(t, agent, private, cert, held.Alias, agentConstraints(provider))
+		if refused := (*userkeys.RefusedError)(nil); !errors.As(err, &refused) { // else it holds what it held, as long as it did
+			markAgent(t, r.pair, cert, id.Mark, until, err)
+		}
+		return err
 	}); err != nil {
 		t.note("warning: %v", err)
 	}
@@ -185,7 +189,7 @@ func (r *renewal) settings(id userkeys.Identity, e keychain.Entry) login.Provide
 // counted at the login: they may be those of another configuration, or of another provider for the same client.
 func (r *renewal) asAtLogin(provider login.Provider, e keychain.Entry) login.Provider {
 	provider.ExpiresIn = cmp.Or(login.Lifetime(e.ExpiresIn), shorter(login.Lifetime(e.AtLogin.ExpiresIn), lifetime(provider)))
-	provider.AgentConfirm = provider.AgentConfirm || e.AgentConfirm || e.AtLogin.AgentConfirm
+	provider.AgentConfirm = !e.NoConfirm && (provider.AgentConfirm || e.AgentConfirm || e.AtLogin.AgentConfirm)
 	provider.AgentLifetime = cmp.Or(login.AgentLifetime(e.AgentLifetime), shorter(login.AgentLifetime(e.AtLogin.AgentLifetime), r.agentLifetime))
 	return provider
 }

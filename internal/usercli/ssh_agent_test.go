@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -122,9 +124,14 @@ func waitForEmptyAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("the agent holds keys after a minute")
 }
 
-// waitForEnd waits until the certificate in a file has ended.
+// waitForEnd waits until the certificate in a file has ended, or the agent's time for its key as the file tells it.
 func waitForEnd(ts *testscript.TestScript, _ bool, args []string) {
-	cert, _, err := sshcert.ParseLine([]byte(ts.ReadFile(args[0])))
+	cert, comment, err := sshcert.ParseLine([]byte(ts.ReadFile(args[0])))
 	ts.Check(err)
-	time.Sleep(time.Until(time.Unix(int64(cert.SSH().ValidBefore), 0)))
+	end := int64(cert.SSH().ValidBefore)
+	if _, until, found := strings.Cut(comment, " until="); found {
+		end, err = strconv.ParseInt(until, 10, 64)
+		ts.Check(err)
+	}
+	time.Sleep(time.Until(time.Unix(end, 0)))
 }

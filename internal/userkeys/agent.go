@@ -114,11 +114,26 @@ func (a *Agent) RemoveReplaced(folder string, cert *ssh.Certificate) error {
 	return err
 }
 
+// RefusedError says that the agent answered, and does not have the key: what else goes wrong may leave it there.
+type RefusedError struct{ answer error }
+
+// Error is the agent's answer.
+func (e *RefusedError) Error() string { return e.answer.Error() }
+
+// ask gives the agent a key.
+func (a *Agent) ask(key agent.AddedKey) error {
+	a.conn.beginAsking()
+	err := a.agent.Add(key)
+	if err != nil && a.conn.failed == nil {
+		return &RefusedError{err}
+	}
+	return err
+}
+
 // add tries without a lifetime where one is refused, as the agent service of Windows does. Some versions end the connection over
 // it. The certificate ends all the same. A key that is to be confirmed is not given away without that.
 func (a *Agent) add(key agent.AddedKey) error {
-	a.conn.beginAsking()
-	err := a.agent.Add(key)
+	err := a.ask(key)
 	if err == nil || key.LifetimeSecs == 0 || key.ConfirmBeforeUse || a.conn.isSilent() {
 		return err
 	}
@@ -126,9 +141,11 @@ func (a *Agent) add(key agent.AddedKey) error {
 	if a.connect() != nil {
 		return err
 	}
-	a.conn.beginAsking()
 	key.LifetimeSecs = 0
-	if a.agent.Add(key) != nil {
+	if again := a.ask(key); again != nil {
+		if a.conn.failed != nil { // it may have the key
+			return again
+		}
 		return err
 	}
 	a.noLifetimes = true
@@ -137,6 +154,19 @@ func (a *Agent) add(key agent.AddedKey) error {
 
 // NoLifetimes is whether the agent refused a lifetime, and keeps the key until somebody takes it out.
 func (a *Agent) NoLifetimes() bool { return a.noLifetimes }
+
+// Until is when the agent drops a key that it has had since now at the latest, where that is before the certificate's end; else the zero time.
+func (a *Agent) Until(cert *ssh.Certificate, constraints Constraints, now time.Time) time.Time {
+	if constraints.Lifetime <= 0 || a.noLifetimes {
+		return time.Time{}
+	}
+	lifetime := min(max(constraints.Lifetime, time.Second), math.MaxUint32*time.Second)
+	end := now.Add(lifetime + time.Second).Truncate(time.Second) // agents count in seconds
+	if !end.Before(time.Unix(int64(min(cert.ValidBefore, maxUnixTime)), 0)) {
+		return time.Time{}
+	}
+	return end
+}
 
 // agentComment is what ssh-add -l shows. Hosts see it nowhere.
 func agentComment(id Identity, alias string) string {

@@ -212,3 +212,8 @@ func (id Identity) Account() string {
 func (id Identity) Expired(now time.Time) bool {
 	return !id.ValidBefore.IsZero() && !now.Before(id.ValidBefore)
 }
+
+// AgentDropped is whether an agent that a login gave the key to holds it no more, by what the files say, or holds it to no use.
+func (id Identity) AgentDropped(now time.Time) bool {
+	return id.Expired(now) || !id.Mark.Until.IsZero() && !now.Before(id.Mark.Until)
+}

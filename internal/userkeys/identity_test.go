@@ -23,9 +23,12 @@ func TestMark(t *testing.T) {
 		{Alias: "work"}:                    "openpubkey: alias=work",
 		{InAgent: true}:                    "openpubkey: key=agent",
 		{Alias: "work", AlsoInAgent: true}: "openpubkey: alias=work key=file+agent",
-		{Alias: "arbeit-ä", InAgent: true}: "openpubkey: alias=arbeit-ä key=agent",
-		{Alias: "two words"}:               "openpubkey",
-		{Alias: "a\nb"}:                    "openpubkey",
+		{Alias: "work", AlsoInAgent: true, Until: time.Unix(1<<31, 0)}: "openpubkey: alias=work key=file+agent until=2147483648",
+		{InAgent: true, Until: time.Unix(1, 0)}:                        "openpubkey: key=agent until=1",
+		{Alias: "work", Until: time.Unix(1, 0)}:                        "openpubkey: alias=work",
+		{Alias: "arbeit-ä", InAgent: true}:                             "openpubkey: alias=arbeit-ä key=agent",
+		{Alias: "two words"}:                                           "openpubkey",
+		{Alias: "a\nb"}:                                                "openpubkey",
 	}
 	for mark, want := range cases {
 		if got := mark.Comment(); got != want {
@@ -48,6 +51,7 @@ func TestRead(t *testing.T) {
 		"with an alias":      {mark: userkeys.Mark{Alias: "work"}, keyFile: true},
 		"in an agent":        {mark: userkeys.Mark{Alias: "work", InAgent: true}},
 		"in both":            {mark: userkeys.Mark{Alias: "work", AlsoInAgent: true}, keyFile: true},
+		"in both for a time": {mark: userkeys.Mark{AlsoInAgent: true, Until: end.Add(-time.Minute)}, keyFile: true},
 		"without its key":    {change: func(t *testing.T, p userkeys.Pair) { remove(t, p.Key) }, problem: true},
 		"with another key":   {change: func(t *testing.T, p userkeys.Pair) { write(t, p.Key, ownKey(t, "")) }, keyFile: true, problem: true},
 		"with no key at all": {change: func(t *testing.T, p userkeys.Pair) { write(t, p.Key, []byte("?")) }, keyFile: true, problem: true},
@@ -75,6 +79,13 @@ func TestRead(t *testing.T) {
 			}
 			if id.Expired(end.Add(-time.Second)) || !id.Expired(end) {
 				t.Error("expires at another time than its end")
+			}
+			dropped := end
+			if !c.mark.Until.IsZero() {
+				dropped = c.mark.Until
+			}
+			if id.AgentDropped(dropped.Add(-time.Second)) || !id.AgentDropped(dropped) {
+				t.Errorf("expected that the agent drops it at %s", dropped)
 			}
 		})
 	}

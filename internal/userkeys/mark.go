@@ -1,7 +1,9 @@
 package userkeys
 
 import (
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"opkssh/pkg/sshcert"
@@ -12,12 +14,16 @@ type Mark struct {
 	Alias       string // the provider's alias at login, "" if it had none
 	InAgent     bool   // the private key was given to an ssh-agent, and never to a file
 	AlsoInAgent bool   // the private key is in a file, and the login gave it to an ssh-agent too, or tried to
+
+	// Until is when the agent drops the key; zero: when the certificate ends, or at no time that is known.
+	Until time.Time
 }
 
-// The words for where the private key is. Older releases pass over the second one.
+// The words for where the private key is, and the start of the one after them. Older releases pass over all but the first.
 const (
 	keyInAgent = "key=agent"
 	keyInBoth  = "key=file+agent"
+	keyUntil   = "until=" // seconds since 1970
 )
 
 // Comment is the mark as text: openpubkey, and what there is to say after a colon.
@@ -31,6 +37,9 @@ func (m Mark) Comment() string {
 		words = append(words, keyInAgent)
 	case m.AlsoInAgent:
 		words = append(words, keyInBoth)
+	}
+	if (m.InAgent || m.AlsoInAgent) && !m.Until.IsZero() {
+		words = append(words, keyUntil+strconv.FormatInt(m.Until.Unix(), 10))
 	}
 	if len(words) == 0 {
 		return sshcert.Comment
@@ -59,5 +68,18 @@ func parseMark(comment string) (Mark, bool) {
 	if len(words) > 0 {
 		m.InAgent, m.AlsoInAgent = words[0] == keyInAgent, words[0] == keyInBoth
 	}
+	if len(words) > 1 && (m.InAgent || m.AlsoInAgent) {
+		m.Until = parseUntil(words[1])
+	}
 	return m, true
+}
+
+// parseUntil gives the zero time for what is no time: then the key counts as there until its certificate ends.
+func parseUntil(word string) time.Time {
+	text, found := strings.CutPrefix(word, keyUntil)
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if !found || err != nil || seconds <= 0 || seconds > maxUnixTime {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
 }

@@ -41,6 +41,26 @@ func (p Pair) PrivateKey() (crypto.Signer, error) {
 // other beside the key at each moment. The error is [ErrReplaced] if the certificate there is for another key, and a
 // *[ForeignError] if there is no pair of ours.
 func (p Pair) Renew(cert *ssh.Certificate) error {
+	return p.replaceCertificate(cert, func(old Identity) (Mark, error) {
+		if !bytes.Equal(old.Certificate.Key.Marshal(), cert.Key.Marshal()) {
+			return Mark{}, ErrReplaced
+		}
+		return old.Mark, nil
+	})
+}
+
+// SetMark changes what the certificate's file says beside the certificate. The error is as for [Pair.Renew].
+func (p Pair) SetMark(cert *ssh.Certificate, mark Mark) error {
+	return p.replaceCertificate(cert, func(old Identity) (Mark, error) {
+		if !old.Is(cert) {
+			return Mark{}, ErrReplaced
+		}
+		return mark, nil
+	})
+}
+
+// replaceCertificate writes the certificate with the mark that marked gives for what is there, unless that gives an error.
+func (p Pair) replaceCertificate(cert *ssh.Certificate, marked func(old Identity) (Mark, error)) error {
 	folder := filepath.Dir(p.Key)
 	unlock, err := lockFolder(folder)
 	if err != nil {
@@ -55,10 +75,11 @@ func (p Pair) Renew(cert *ssh.Certificate) error {
 	if !ours || !found {
 		return &ForeignError{p.Certificate, "no certificate there"}
 	}
-	if !bytes.Equal(old.Certificate.Key.Marshal(), cert.Key.Marshal()) {
-		return ErrReplaced
+	mark, err := marked(old)
+	if err != nil {
+		return err
 	}
-	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, old.Mark.Comment()), certificateMode(cert), keepOwnerOfFolder); err != nil {
+	if err := writeNew(p.Certificate, sshcert.MarshalLine(cert, mark.Comment()), certificateMode(cert), keepOwnerOfFolder); err != nil {
 		_ = os.Remove(p.Certificate + newSuffix)
 		return err
 	}

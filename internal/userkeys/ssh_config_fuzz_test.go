@@ -78,7 +78,7 @@ func FuzzFolderConfig(f *testing.F) {
 
 // FuzzMark: the comment of a key file says what it was written to say, and what others write there harms nobody.
 func FuzzMark(f *testing.F) {
-	for _, seed := range []string{"openpubkey", "openpubkey: alias=work key=agent", "openpubkey: key=agent alias=x", "openpubkey:", " openpubkey: alias=\u202e", "alice@host"} {
+	for _, seed := range []string{"openpubkey", "openpubkey: alias=work key=agent", "openpubkey: key=agent alias=x", "openpubkey: key=file+agent until=99999999999999999999", "openpubkey:", " openpubkey: alias=\u202e", "alice@host"} {
 		f.Add(seed, "work", true)
 	}
 	f.Add("", "a b", false)
