@@ -181,8 +181,8 @@ func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
 				if _, found := findLine(old, name); found {
 					return nil, fmt.Errorf("%s is there by now", name)
 				}
-				if hasNumber(old, strings.Split(l.line, ":")[2]) {
-					return nil, changedMeanwhile(l.file) // two with one number are one to the kernel
+				if id, err := column(l.line, 2); err != nil || idsIn(old)[id] {
+					return nil, errors.Join(err, changedMeanwhile(l.file)) // two with one ID are one to the kernel
 				}
 				return withLine(old, l.line), nil
 			}, func(now []byte) ([]byte, error) {
@@ -204,14 +204,17 @@ func (h *host) addEntries(lines []accountLine) (undo func() error, err error) {
 	})
 }
 
-// hasNumber is whether a line of passwd(5) or group(5) has this ID.
-func hasNumber(data []byte, id string) bool {
-	for line := range strings.Lines(string(data)) {
-		if columns := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(columns) > 2 && columns[2] == id {
-			return true
+// idsIn are those that lines of passwd(5) or group(5) have.
+func idsIn(files ...[]byte) map[int]bool {
+	ids := map[int]bool{}
+	for _, data := range files {
+		for line := range strings.Lines(string(data)) {
+			if id, err := column(strings.TrimSpace(line), 2); err == nil {
+				ids[id] = true
+			}
 		}
 	}
-	return false
+	return ids
 }
 
 func (h *host) removeEntries(files []string, e entry) (undo func() error, err error) {
@@ -339,14 +342,7 @@ func (h *host) getent(database, key string) (line string, found bool, err error)
 // else's would give them the cache of the providers' keys.
 func (h *host) freeID(passwd, group []byte) (int, error) {
 	lowest, highest := h.systemIDs()
-	taken := map[int]bool{}
-	for _, data := range [][]byte{passwd, group} {
-		for line := range strings.Lines(string(data)) {
-			if id, err := column(strings.TrimSpace(line), 2); err == nil {
-				taken[id] = true
-			}
-		}
-	}
+	taken := idsIn(passwd, group)
 	for id := highest; id >= lowest; id-- {
 		if taken[id] {
 			continue

@@ -10,10 +10,6 @@ func CommandUser(config string) string {
 	if reader.read(cmp.Or(config, h.sshdConfig()), 0, 0) != nil {
 		return ""
 	}
-	for _, s := range reader.settings {
-		if s.keyword == keysCommandUser && !s.inMatch() {
-			return s.user()
-		}
-	}
-	return ""
+	user, _ := find(reader.settings, keysCommandUser, 0)
+	return user.user()
 }

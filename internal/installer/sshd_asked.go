@@ -20,8 +20,7 @@ func (p *Plan) checkKept(main, place string) error {
 	if err != nil {
 		return err
 	}
-	first := slices.IndexFunc(settings, func(s sshdSetting) bool { return s.keyword == keysCommand && !s.inMatch() })
-	if first >= 0 && asksVerifier(settings[first].value) {
+	if command, found := find(settings, keysCommand, 0); found && asksVerifier(command.value) {
 		return nil
 	}
 	refusal := &Refusal{

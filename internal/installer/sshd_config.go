@@ -42,6 +42,23 @@ func (s sshdSetting) inMatch() bool { return s.block != 0 }
 
 func (s sshdSetting) place() string { return fmt.Sprintf("%s:%d", s.file, s.line) }
 
+// find gives the first line of a keyword in a Match block, or outside of them (0).
+func find(settings []sshdSetting, keyword string, block int) (sshdSetting, bool) {
+	i := slices.IndexFunc(settings, func(s sshdSetting) bool { return s.keyword == keyword && s.block == block })
+	if i < 0 {
+		return sshdSetting{}, false
+	}
+	return settings[i], true
+}
+
+// effective is find for a login that a block is about: what the block does not say is said outside.
+func effective(settings []sshdSetting, keyword string, block int) (sshdSetting, bool) {
+	if s, found := find(settings, keyword, block); found {
+		return s, true
+	}
+	return find(settings, keyword, 0)
+}
+
 // sshdReader reads sshd_config and what it includes, in sshd's order: of a keyword the first value counts, and one in a Match block
 // before it.
 type sshdReader struct {

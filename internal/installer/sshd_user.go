@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"opkssh/pkg/policy"
@@ -19,23 +18,6 @@ var plainName = regexp.MustCompile(`^[a-z_][a-zA-Z0-9_.-]*$`)
 
 // commandUser is the user as whom sshd runs a verifier, and where that is said.
 type commandUser struct{ name, place string }
-
-// find gives the first line of a keyword in a Match block, or outside of them (0).
-func find(settings []sshdSetting, keyword string, block int) (sshdSetting, bool) {
-	i := slices.IndexFunc(settings, func(s sshdSetting) bool { return s.keyword == keyword && s.block == block })
-	if i < 0 {
-		return sshdSetting{}, false
-	}
-	return settings[i], true
-}
-
-// effective is find for a login that a block is about: what the block does not say is said outside.
-func effective(settings []sshdSetting, keyword string, block int) (sshdSetting, bool) {
-	if s, found := find(settings, keyword, block); found {
-		return s, true
-	}
-	return find(settings, keyword, 0)
-}
 
 // isOurs is whether an installation has written a line.
 func (p *Plan) isOurs(s sshdSetting) bool {
